@@ -1,0 +1,241 @@
+"""What moves through the house: documents, chunks, claims, verdicts, readings, pairs and failures.
+
+Every record is frozen and typed. Offsets count Unicode code points of the document's untouched text, and
+`document.text[span.start:span.end]` is the quoted evidence, always.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from msgspec import Struct
+
+
+def content_id(*parts: object, length: int = 16) -> str:
+    """A stable hexadecimal name (`length` characters) for the given parts, in this order."""
+    joined = "\x1f".join(str(part) for part in parts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+class Span(Struct, frozen=True, array_like=True, order=True):
+    """Half-open range of code points in a document."""
+
+    start: int
+    end: int
+
+
+class Document(Struct, frozen=True, omit_defaults=True):
+    """One text as it came in at the door; `text` is never changed afterwards."""
+
+    id: str
+    text: str
+    source: str
+    title: str = ""
+    language: str = ""
+    """ISO 639-1 code, or empty when nothing could be said."""
+
+
+class Rewrite(Struct, frozen=True):
+    """A decontextualised chunk: its ROUGE-1 F1 against the original, and whether it was refused."""
+
+    text: str
+    rouge: float
+    refused: bool = False
+
+
+class Chunk(Struct, frozen=True, omit_defaults=True):
+    """A run of whole sentences: `text == document.text[start:end]`; the chunks joined are the document."""
+
+    document: str
+    index: int
+    start: int
+    end: int
+    text: str
+    rewrite: Rewrite | None = None
+
+    @property
+    def standalone(self) -> str:
+        """The text to prompt with: the accepted rewrite, else the original."""
+        return self.rewrite.text if self.rewrite and not self.rewrite.refused else self.text
+
+
+class Entity(Struct, frozen=True, omit_defaults=True):
+    """A named thing in a chunk, in the document's spelling, with where it is mentioned (document offsets)."""
+
+    name: str
+    type: str
+    spans: tuple[Span, ...] = ()
+
+
+class Verdict(Struct, frozen=True, omit_defaults=True):
+    """What one judge says of a claim: a score in [0, 1] under the judge's name."""
+
+    judge: str
+    score: float
+    reason: str = ""
+
+
+class Evidence(Struct, frozen=True, omit_defaults=True):
+    """Where a claim stands in its document; subject and object only where they occur literally."""
+
+    sentence: Span
+    subject: Span | None = None
+    object: Span | None = None
+
+
+class Canonical(Struct, frozen=True, omit_defaults=True):
+    """A claim's names after merging, with the ids of the merges that led there."""
+
+    subject: str
+    relation: str
+    object: str
+    merges: tuple[str, ...] = ()
+
+
+class Drop(Struct, frozen=True, omit_defaults=True):
+    """Why a claim is not kept: the rule and, where one stands in its place, the claim kept instead."""
+
+    rule: str
+    reason: str
+    instead: str = ""
+
+
+class Triple(Struct, frozen=True, omit_defaults=True, tag="triple"):
+    """(subject, relation, object), as generated, with everything later rooms found out about it.
+
+    `subject`, `relation` and `object` stay as the text spells them; `canonical` holds the merged names.
+    The relation is positive even where the claim is negated.
+    """
+
+    id: str
+    subject: str
+    relation: str
+    object: str
+    literal: bool = False
+    """The object is a value (date, number, plain word), not an entity of the chunk."""
+    proposition: str = ""
+    negated: bool = False
+    hedged: bool = False
+    method: str = ""
+    samples: tuple[int, ...] = ()
+    """Numbers of the samples that said so."""
+    evidence: Evidence | None = None
+    """None until grounded, and for ever where the document does not say it."""
+    verdicts: tuple[Verdict, ...] = ()
+    canonical: Canonical | None = None
+    dropped: Drop | None = None
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """(subject, relation, object) in canonical form where there is one."""
+        if self.canonical:
+            return self.canonical.subject, self.canonical.relation, self.canonical.object
+        return self.subject, self.relation, self.object
+
+    @property
+    def kept(self) -> bool:
+        return self.dropped is None
+
+    @property
+    def asserted(self) -> bool:
+        """Kept, and neither negated nor hedged: only such a claim becomes a plain fact."""
+        return self.kept and not self.negated and not self.hedged
+
+    def verdict(self, judge: str) -> float | None:
+        """The latest score that `judge` gave, or None."""
+        return next((v.score for v in reversed(self.verdicts) if v.judge == judge), None)
+
+    @property
+    def score(self) -> float:
+        """The latest combined score, else 0.0 (not judged yet)."""
+        found = self.verdict("combined")
+        return 0.0 if found is None else found
+
+
+Claim = Triple
+
+
+class Failure(Struct, frozen=True, omit_defaults=True):
+    """Something that did not come through, with its reason and the raw text; never silently lost."""
+
+    stage: str
+    document: str
+    reason: str
+    """A short code, the same for the same cause: "malformed", "cut", "endpoint", "low rouge" ..."""
+    kind: Literal["failed", "rejected"] = "failed"
+    chunk: int = -1
+    message: str = ""
+    raw: str = ""
+    request: str = ""
+    """Key of the request concerned, where there is one."""
+
+
+class ChunkGraph(Struct, frozen=True, omit_defaults=True):
+    """A chunk with the entities and claims read from it."""
+
+    chunk: Chunk
+    entities: tuple[Entity, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+class Reading(Struct, frozen=True, omit_defaults=True):
+    """One document with its chunk graphs: the record that walks through every building stage."""
+
+    document: Document
+    chunks: tuple[ChunkGraph, ...] = ()
+    set_aside: str = ""
+    """Why the document is not read further ("language: de", "duplicate of …", "empty"), or empty."""
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return tuple(claim for graph in self.chunks for claim in graph.claims)
+
+
+class Merge(Struct, frozen=True, omit_defaults=True):
+    """One decision that two names mean the same: undone by its id."""
+
+    id: str
+    kind: Literal["entity", "relation"]
+    name: str
+    into: str
+    reason: str
+    score: float
+
+
+class Fact(Struct, frozen=True, omit_defaults=True):
+    """One fact of a pair or of an extraction; spans are offsets into the text it belongs to."""
+
+    subject: str
+    relation: str
+    object: str
+    score: float = 1.0
+    start: int = -1
+    end: int = -1
+    subject_span: Span | None = None
+    object_span: Span | None = None
+    literal: bool = False
+    negated: bool = False
+    hedged: bool = False
+    proposition: str = ""
+
+
+class Pair(Struct, frozen=True, omit_defaults=True):
+    """A training example: a document's text and its graph; negatives are facts that were dropped."""
+
+    id: str
+    document: str
+    text: str
+    split: Literal["train", "validation", "test"]
+    entities: tuple[Entity, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    negatives: tuple[Fact, ...] = ()
+
+
+class Extraction(Struct, frozen=True, omit_defaults=True):
+    """What a student read in one document."""
+
+    id: str
+    entities: tuple[Entity, ...] = ()
+    facts: tuple[Fact, ...] = ()
