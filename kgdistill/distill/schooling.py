@@ -1,0 +1,147 @@
+"""Training a small causal model on lessons: batches by token budget, loss on replies only, resumable.
+
+The language-model head is computed only where there are labels: prompts are two thirds of the tokens.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from msgspec import Struct
+from torch.nn import functional
+from torch.utils.data import IterableDataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from kgdistill.distill.lessons import Lesson
+
+IGNORE = -100
+
+
+class Schooling(Struct, frozen=True):
+    """Settings of a training run; lengths and budgets in tokens."""
+
+    tokens: int = 7_000_000
+    batch_tokens: int = 3072
+    context: int = 1024
+    learning_rate: float = 7e-4
+    warmup: float = 0.03
+    weight_decay: float = 0.01
+    seed: int = 0
+    checkpoints: int = 20
+    """How many checkpoints are written over the run."""
+
+
+def encode(lesson: Lesson, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """(token ids, next-token targets): a target stands where the next token belongs to a reply, or ends one."""
+    ids: list[int] = []
+    targets: list[int] = []
+    for turn in lesson.turns:
+        prompt = tokenizer(turn.prompt, add_special_tokens=False)["input_ids"]
+        reply = tokenizer(turn.reply, add_special_tokens=False)["input_ids"]
+        ids += prompt + reply
+        # The last prompt token predicts the first of the reply; the last of the reply predicts the end.
+        targets += [IGNORE] * (len(prompt) - 1) + reply + [tokenizer.eos_token_id]
+    return ids, targets
+
+
+class Batches(IterableDataset[dict[str, torch.Tensor]]):
+    """Batches of about `batch_tokens` tokens, each of lessons of like length; endless if the lessons are."""
+
+    def __init__(self, lessons: Iterable[Lesson], tokenizer: PreTrainedTokenizerBase, settings: Schooling) -> None:
+        self._lessons, self._tokenizer, self._settings = lessons, tokenizer, settings
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        chance = random.Random(self._settings.seed)
+        pool: list[tuple[list[int], list[int]]] = []
+        for lesson in self._lessons:
+            ids, targets = encode(lesson, self._tokenizer)
+            if len(ids) <= self._settings.context:
+                pool.append((ids, targets))
+            if len(pool) == 600:
+                yield from self._batches(pool, chance)
+                pool = []
+        yield from self._batches(pool, chance)
+
+    def _batches(
+        self, pool: list[tuple[list[int], list[int]]], chance: random.Random
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        pool.sort(key=lambda pair: len(pair[0]))
+        groups: list[list[tuple[list[int], list[int]]]] = [[]]
+        for pair in pool:
+            if len(pair[0]) * (len(groups[-1]) + 1) > self._settings.batch_tokens and groups[-1]:
+                groups.append([])
+            groups[-1].append(pair)
+        chance.shuffle(groups)
+        yield from (collate(group, self._tokenizer.pad_token_id) for group in groups if group)
+
+
+def collate(pairs: Sequence[tuple[list[int], list[int]]], padding: int) -> dict[str, torch.Tensor]:
+    """Right-padded tensors, each of shape (len(pairs), longest)."""
+    longest = max(len(ids) for ids, _ in pairs)
+    return {
+        "input_ids": torch.tensor([ids + [padding] * (longest - len(ids)) for ids, _ in pairs]),
+        "targets": torch.tensor([targets + [IGNORE] * (longest - len(targets)) for _, targets in pairs]),
+    }
+
+
+def reply_loss(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean cross-entropy (nats) over the reply tokens of a batch."""
+    # Padding stands on the right, where a causal model never looks from: no mask, and attention's fast path.
+    hidden = model.get_decoder()(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
+    where = batch["targets"] != IGNORE
+    logits = model.get_output_embeddings()(hidden[where])
+    return functional.cross_entropy(logits.float(), batch["targets"][where])
+
+
+class _ReplyTrainer(Trainer):
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
+        loss = reply_loss(model, inputs)
+        return (loss, {}) if return_outputs else loss
+
+
+def school(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    lessons: Iterable[Lesson],
+    folder: Path,
+    settings: Schooling,
+) -> list[dict[str, float]]:
+    """Train `model` in place on `settings.tokens` tokens of lessons; returns the log of losses.
+
+    Checkpoints lie in `folder`; called again with the same settings after a kill, it goes on from the last one.
+    """
+    set_seed(settings.seed)
+    steps = max(1, settings.tokens // settings.batch_tokens)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=1,
+        learning_rate=settings.learning_rate,
+        warmup_steps=round(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        lr_scheduler_type="cosine",
+        max_grad_norm=1.0,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        logging_steps=max(1, steps // 200),
+        save_steps=max(1, steps // settings.checkpoints),
+        save_total_limit=1,
+        seed=settings.seed,
+        report_to="none",
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        dataloader_num_workers=0,
+    )
+    trainer = _ReplyTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Batches(lessons, tokenizer, settings),
+        data_collator=lambda batches: batches[0],
+    )
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(folder) if folder.is_dir() else None)
+    return [{k: float(v) for k, v in row.items()} for row in trainer.state.log_history if "loss" in row]

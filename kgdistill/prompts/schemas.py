@@ -1,0 +1,92 @@
+"""The shapes of replies: what a teacher may write, and how it is read back.
+
+Strings and arrays are bounded, so that constrained decoding always comes to an end.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from kgdistill.errors import ReplyError
+
+Name = Annotated[str, Meta(min_length=1, max_length=120)]
+Label = Annotated[str, Meta(min_length=1, max_length=60)]
+Sentence = Annotated[str, Meta(min_length=1, max_length=400)]
+Status = Literal["stated", "denied", "hedged"]
+Shape = TypeVar("Shape")
+
+
+class NamedEntity(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Name
+    type: Label
+
+
+class EntityList(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reply to `entities`."""
+
+    entities: Annotated[list[NamedEntity], Meta(max_length=60)]
+
+
+class StatedClaim(Struct, frozen=True, forbid_unknown_fields=True):
+    subject: Name
+    relation: Label
+    object: Name
+    status: Status
+
+
+class Proposition(Struct, frozen=True, forbid_unknown_fields=True):
+    text: Sentence
+    claims: Annotated[list[StatedClaim], Meta(max_length=6)]
+
+
+class PropositionList(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reply to `propositions`."""
+
+    propositions: Annotated[list[Proposition], Meta(max_length=60)]
+
+
+class Rewriting(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reply to `rewrite`."""
+
+    text: Annotated[str, Meta(max_length=4000)]
+
+
+class Definition(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reply to `define`: what a relation means, in one sentence."""
+
+    definition: Sentence
+
+
+@cache
+def schema(shape: type[Any]) -> str:
+    """JSON schema of a reply, as text (keys in the order of the fields)."""
+    return msgspec.json.encode(msgspec.json.schema(shape)).decode()
+
+
+_FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
+
+
+def read(text: str, shape: type[Shape]) -> Shape:
+    """The reply as its shape; a code fence or words around the JSON object are forgiven, nothing else is.
+
+    Raises ReplyError, naming the place, when the JSON is malformed or has another shape.
+    """
+    fence = _FENCE.search(text)
+    candidate = fence.group(1) if fence else text
+    start, end = candidate.find("{"), candidate.rfind("}")
+    if start < 0 or end < start:
+        raise ReplyError("no JSON object in the reply")
+    try:
+        return msgspec.json.decode(candidate[start : end + 1].encode("utf-8", "replace"), type=shape)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ReplyError(str(error)) from error
+
+
+def write(shape: Struct) -> str:
+    """The compact JSON text of a reply, as constrained decoding writes it."""
+    return msgspec.json.encode(shape).decode()
