@@ -1,0 +1,102 @@
+"""Prompt text to token ids, so that nothing written in a document can ever become a control token."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kgdistill.errors import ModelError, TeacherError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_PLACE = "\ue000prompt\ue000"
+"""Stands for the prompt while a chat template is rendered: private-use characters, in no template."""
+
+
+class PromptTooLongError(TeacherError):
+    """The prompt leaves no room in the model's context."""
+
+    reason = "too long"
+
+
+class _Frame(NamedTuple):
+    """What stands around every prompt of a tokenizer, and what must never come out of the prompt itself."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    control: frozenset[int]
+    spelled: re.Pattern[str] | None
+
+
+def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: bool) -> list[int]:
+    """Token ids of a whole request: the prompt in the tokenizer's chat template, or after its start token.
+
+    Only the template's own text is read for control tokens. Raises `ModelError` when the template cannot take a
+    single user message.
+    """
+    frame = _frame(tokenizer, chat)
+    return [*frame.before, *_plain(tokenizer, prompt, frame), *frame.after]
+
+
+def plain_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of text alone: no start token, no control tokens whatever the text says."""
+    return _plain(tokenizer, text, _frame(tokenizer, False))
+
+
+def _plain(tokenizer: Any, text: str, frame: _Frame) -> list[int]:
+    """Encode, cutting through every spelled control token: most tokenizers know a switch for "special" tokens,
+    but added ones that are not called special (`<tool_call>`) would still slip through it."""
+    cuts = [match.start() + 1 for match in frame.spelled.finditer(text)] if frame.spelled else []
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    found = [
+        token
+        for piece in pieces
+        if piece
+        for token in tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=True)
+    ]
+    return [token for token in found if token not in frame.control]
+
+
+@lru_cache(maxsize=8)
+def _frame(tokenizer: Any, chat: bool) -> _Frame:
+    added = {token: str(entry) for token, entry in tokenizer.added_tokens_decoder.items()}
+    # Some tokenizers keep runs of spaces as added tokens: those are plain text. The unknown token is, too: it
+    # stands for characters that the vocabulary lacks.
+    control = {token: spelled for token, spelled in added.items() if spelled.strip()}
+    control.update(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+    spelled = sorted((text for text in control.values() if len(text) > 1), key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, spelled))) if spelled else None
+    starts_and_ends = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
+    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id not in starts_and_ends:
+        control.pop(tokenizer.unk_token_id, None)
+    before, after = _template(tokenizer) if chat else (_start(tokenizer), ())
+    return _Frame(before, after, frozenset(control), pattern)
+
+
+def _start(tokenizer: Any) -> tuple[int, ...]:
+    """The tokens that the tokenizer itself puts before a text."""
+    bare = tokenizer.encode("a", add_special_tokens=False)
+    dressed = tokenizer.encode("a", add_special_tokens=True)
+    for place in range(len(dressed) - len(bare) + 1):
+        if dressed[place : place + len(bare)] == bare:
+            return tuple(dressed[:place])
+    return ()
+
+
+def _template(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    try:
+        rendered = tokenizer.apply_chat_template(
+            [{"role": "user", "content": _PLACE}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,  # known to some templates only, ignored by the others
+        )
+    except Exception as error:  # a template is a program of the model's author: anything may come out of it
+        raise ModelError(f'the model\'s chat template fails ({error}): set chat = "no"') from error
+    if rendered.count(_PLACE) != 1:
+        raise ModelError('the model\'s chat template does not repeat the prompt exactly once: set chat = "no"')
+    before, after = rendered.split(_PLACE)
+    encode = tokenizer.encode
+    return tuple(encode(before, add_special_tokens=False)), tuple(encode(after, add_special_tokens=False))
