@@ -1,0 +1,86 @@
+"""The crew on a Ray cluster: the same worker in actors. The only file that knows Ray."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+from kgdistill.engine.job import Job, Message, Outcome, Setup
+from kgdistill.engine.local import environment
+from kgdistill.engine.worker import Worker
+from kgdistill.errors import MissingExtra, UserError
+
+
+class RemoteWorker:
+    """A worker behind JSON, so that nothing but text crosses the cluster."""
+
+    def __init__(self, setup: bytes) -> None:
+        self._worker = Worker(msgspec.json.decode(setup, type=Setup))
+
+    def run(self, job: bytes) -> bytes:
+        return msgspec.json.encode(self._worker.run(msgspec.json.decode(job, type=Job)))
+
+
+class RayCrew:
+    """Actors on the cluster at RAY_ADDRESS, or on one of this machine that is started and stopped here.
+
+    Every node must see the run folder under the same path. `gpus` is what each actor asks for.
+    """
+
+    def __init__(self, size: int, setup: Setup, gpus: float = 0) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+        try:
+            import ray
+        except ImportError as error:
+            raise MissingExtra("--on ray needs Ray: pip install 'kgdistill[ray]'") from error
+        self._ray = ray
+        self.size = size
+        self._started_here = not ray.is_initialized()
+        if self._started_here:
+            self._connect(size)
+        self._setup = msgspec.json.encode(setup)
+        names = ("PYTHONPATH", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE")
+        variables = {name: value for name, value in environment(size).items() if name in names}
+        self._actor = ray.remote(RemoteWorker).options(
+            num_cpus=1, num_gpus=gpus, max_restarts=0, runtime_env={"env_vars": variables}
+        )
+        self._actors: dict[int, Any] = {}
+        self._calls: dict[Any, int] = {}
+
+    def _connect(self, size: int) -> None:
+        address = os.environ.get("RAY_ADDRESS")
+        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        try:
+            if address:
+                self._ray.init(address=address, **quiet)
+            else:  # an actor is a seat, not a core: as many as were asked for fit on any machine
+                places = max(size, os.cpu_count() or 1)
+                self._ray.init(address="local", num_cpus=places, include_dashboard=False, **quiet)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            where = f"the cluster at {address}" if address else "a local cluster"
+            line = str(error).strip().splitlines()[0]
+            raise UserError(f"Ray cannot reach {where}: {line}; `ray status` says more") from error
+
+    def give(self, seat: int, job: Job) -> None:
+        if seat not in self._actors:
+            self._actors[seat] = self._actor.remote(self._setup)
+        self._calls[self._actors[seat].run.remote(msgspec.json.encode(job))] = seat
+
+    def wait(self) -> tuple[int, Message | None]:
+        ready, _ = self._ray.wait(list(self._calls), num_returns=1)
+        seat = self._calls.pop(ready[0])
+        try:
+            return seat, msgspec.json.decode(self._ray.get(ready[0]), type=Outcome)
+        except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError):
+            del self._actors[seat]  # its node or process died: the next job gets a new one, wherever there is room
+            return seat, None
+
+    def close(self, *, now: bool) -> None:
+        for actor in self._actors.values():
+            self._ray.kill(actor)
+        self._actors.clear()
+        self._calls.clear()
+        if self._started_here:
+            self._ray.shutdown()
