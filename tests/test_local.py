@@ -89,6 +89,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("model"))
 
 
+def open_chatty(folder: Path) -> PreTrainedTokenizerFast:
+    make_tokenizer(folder, chat=True)
+    return AutoTokenizer.from_pretrained(folder)
+
+
 @pytest.fixture(scope="module")
 def teacher(folder: Path) -> Teacher:
     return Local(str(folder)).open()
@@ -290,8 +295,7 @@ def test_weights_that_are_no_numbers(folder: Path, tmp_path: Path) -> None:
 
 
 def test_document_text_never_becomes_a_control_token(tmp_path: Path) -> None:
-    make_tokenizer(tmp_path, chat=True)
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer = open_chatty(tmp_path)
     control = set(tokenizer.added_tokens_decoder)
     assert len(control & set(tokenizer.encode(HOSTILE))) >= 5  # what would happen otherwise
     plain = prompt_tokens(tokenizer, HOSTILE, chat=False)
@@ -301,6 +305,24 @@ def test_document_text_never_becomes_a_control_token(tmp_path: Path) -> None:
     start, end = tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
     assert [token for token in chat if token in control] == [start, end, start]
     assert tokenizer.decode(chat) == f"<|im_start|>user\n{HOSTILE}<|im_end|>\n<|im_start|>assistant\n"
+
+
+@pytest.mark.parametrize("prompt", ["Say it.", "\n\n two lines\n", " ", ""])
+def test_harmless_text_gets_the_tokens_of_the_library(tmp_path: Path, prompt: str) -> None:
+    tokenizer = open_chatty(tmp_path)
+    rendered = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+    )
+    assert prompt_tokens(tokenizer, prompt, chat=True) == tokenizer.encode(rendered, add_special_tokens=False)
+    assert prompt_tokens(tokenizer, prompt, chat=False) == tokenizer.encode(prompt)
+
+
+def test_bfloat16_is_near_and_pure(folder: Path, teacher: Teacher) -> None:
+    request = Request("judge", SHARED, temperature=0.8, samples=2, max_tokens=5, top_logprobs=1)
+    exact = ask_one(teacher, request).replies[0]
+    near, again = (ask_one(Local(str(folder), dtype="bfloat16").open(), request) for _ in range(2))
+    assert near == again
+    assert near.replies[0].top[0][1] == pytest.approx(exact.top[0][1], abs=0.2)
 
 
 def test_a_chat_template_is_used_where_there_is_one(folder: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Local(Struct, frozen=True, tag_field="kind", tag="local", forbid_unknown_f
     device: str = "auto"
     """ "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1" ..."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """ "auto": float32 on a CPU, the stored type on a GPU."""
+    """ "auto": float32 on a CPU, the stored type on a GPU. "bfloat16" on a CPU is for linear layers only."""
     chat: Literal["auto", "yes", "no"] = "auto"
     """Put prompts into the tokenizer's chat template; "auto" where it has one."""
     threads: int = 1
@@ -114,7 +114,7 @@ class LocalTeacher:
         vocabulary = int(self._model.get_output_embeddings().weight.shape[0])
         if self._device.type == "cpu":
             torch.set_num_threads(settings.threads)
-            pack(self._model)
+            pack(self._model, brief=settings.dtype == "bfloat16")
         self._chat = settings.chat == "yes" or (settings.chat == "auto" and bool(self._tokenizer.chat_template))
         try:
             self._memory = Memory(self._model)

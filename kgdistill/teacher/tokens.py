@@ -24,8 +24,13 @@ class PromptTooLongError(TeacherError):
 class _Frame(NamedTuple):
     """What stands around every prompt of a tokenizer, and what must never come out of the prompt itself."""
 
-    before: tuple[int, ...]
-    after: tuple[int, ...]
+    start: tuple[int, ...]
+    """Tokens up to the template's last control token before the prompt."""
+    lead: str
+    """The template's plain text from there to the prompt."""
+    trail: str
+    """The template's plain text from the prompt to the next control token."""
+    end: tuple[int, ...]
     control: frozenset[int]
     spelled: re.Pattern[str] | None
 
@@ -37,7 +42,7 @@ def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: bool) -
     single user message.
     """
     frame = _frame(tokenizer, chat)
-    return [*frame.before, *_plain(tokenizer, prompt, frame), *frame.after]
+    return [*frame.start, *_plain(tokenizer, frame.lead + prompt + frame.trail, frame), *frame.end]
 
 
 def plain_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -61,18 +66,29 @@ def _plain(tokenizer: Any, text: str, frame: _Frame) -> list[int]:
 
 @lru_cache(maxsize=8)
 def _frame(tokenizer: Any, chat: bool) -> _Frame:
-    added = {token: str(entry) for token, entry in tokenizer.added_tokens_decoder.items()}
-    # Some tokenizers keep runs of spaces as added tokens: those are plain text. The unknown token is, too: it
-    # stands for characters that the vocabulary lacks.
-    control = {token: spelled for token, spelled in added.items() if spelled.strip()}
-    control.update(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
-    spelled = sorted((text for text in control.values() if len(text) > 1), key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, spelled))) if spelled else None
-    starts_and_ends = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id not in starts_and_ends:
-        control.pop(tokenizer.unk_token_id, None)
-    before, after = _template(tokenizer) if chat else (_start(tokenizer), ())
-    return _Frame(before, after, frozenset(control), pattern)
+    # Some tokenizers keep runs of spaces or single characters as added tokens: those are plain text. So is the
+    # unknown token: it stands for characters that the vocabulary lacks.
+    spelled = {token: str(entry) for token, entry in tokenizer.added_tokens_decoder.items()}
+    spelled = {token: text for token, text in spelled.items() if len(text.strip()) > 1}
+    spelled.update(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+    texts = sorted((text for text in spelled.values() if len(text) > 1), key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, texts))) if texts else None
+    control = set(spelled)
+    if tokenizer.unk_token_id not in {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}:
+        control.discard(tokenizer.unk_token_id)
+    if not chat:
+        return _Frame(_start(tokenizer), "", "", (), frozenset(control), pattern)
+    before, after = _template(tokenizer)
+    opening = max((match.end() for match in pattern.finditer(before)), default=0) if pattern else 0
+    closing = next((match.start() for match in pattern.finditer(after)), len(after)) if pattern else len(after)
+    return _Frame(
+        tuple(tokenizer.encode(before[:opening], add_special_tokens=False)),
+        before[opening:],
+        after[:closing],
+        tuple(tokenizer.encode(after[closing:], add_special_tokens=False)),
+        frozenset(control),
+        pattern,
+    )
 
 
 def _start(tokenizer: Any) -> tuple[int, ...]:
@@ -85,7 +101,8 @@ def _start(tokenizer: Any) -> tuple[int, ...]:
     return ()
 
 
-def _template(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _template(tokenizer: Any) -> tuple[str, str]:
+    """What the chat template writes before and after a single user message."""
     try:
         rendered = tokenizer.apply_chat_template(
             [{"role": "user", "content": _PLACE}],
@@ -98,5 +115,4 @@ def _template(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if rendered.count(_PLACE) != 1:
         raise ModelError('the model\'s chat template does not repeat the prompt exactly once: set chat = "no"')
     before, after = rendered.split(_PLACE)
-    encode = tokenizer.encode
-    return tuple(encode(before, add_special_tokens=False)), tuple(encode(after, add_special_tokens=False))
+    return before, after

@@ -92,7 +92,7 @@ def _context(config: dict[str, Any]) -> int:
 def load(folder: Path, *, device: str, dtype: str, trust_remote_code: bool) -> tuple[Any, Any]:
     """(model, tokenizer) of a folder, ready for inference on a device ("auto", "cpu", "cuda" ...).
 
-    `dtype` "auto" is float32 on a CPU and the stored type elsewhere. Only safetensors are read. Raises `ModelError`.
+    `dtype` is one of `Local.dtype`. Only safetensors are read. Raises `ModelError`.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -102,12 +102,9 @@ def load(folder: Path, *, device: str, dtype: str, trust_remote_code: bool) -> t
     logging.disable_progress_bar()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if dtype == "auto":
-        kind: Any = torch.float32 if device == "cpu" else "auto"
-    else:
-        kind = getattr(torch, dtype, None)
-        if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
-            raise ModelError(f"dtype {dtype!r} is unknown: use auto, float32, bfloat16 or float16")
+    kind: Any = "auto" if dtype == "auto" else getattr(torch, dtype)
+    if device == "cpu" and dtype in ("auto", "bfloat16"):  # bfloat16 on a CPU: see packed.py
+        kind = torch.float32
     shared = {"trust_remote_code": trust_remote_code, "local_files_only": True}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **shared)
