@@ -100,7 +100,9 @@ def reply_loss(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.
 
 class _ReplyTrainer(Trainer):
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
-        loss = reply_loss(model, inputs)
+        # The trainer's own mixed precision wraps `model.forward`, which `reply_loss` goes around.
+        with torch.autocast(inputs["input_ids"].device.type, torch.bfloat16):
+            loss = reply_loss(model, inputs)
         return (loss, {}) if return_outputs else loss
 
 

@@ -1,0 +1,155 @@
+"""The building stages: from documents to judged, refined and stored claims."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from kgdistill.contracts import Bench, ShardStage, SourceStage
+from kgdistill.generate.decontextualize import Decontextualize
+from kgdistill.generate.triples import Triples
+from kgdistill.judge.combine import Combine, combine
+from kgdistill.judge.signals import agreement
+from kgdistill.judge.teacher import TeacherJudge
+from kgdistill.records import ChunkGraph, Failure, Reading
+from kgdistill.storage.sources import fingerprint, read_documents
+from kgdistill.text.ground import ground
+from kgdistill.text.language import identify
+from kgdistill.text.split import split
+
+TEACHER = frozenset({"teacher"})
+
+
+class Read(SourceStage, frozen=True, forbid_unknown_fields=True):
+    """Documents of a folder, glob or file; duplicates and unread languages are set aside with the reason."""
+
+    gives: ClassVar[str] = "readings"
+    uses: ClassVar[frozenset[str]] = TEACHER
+
+    path: str
+    text_field: str = "text"
+    id_field: str = ""
+    title_field: str = ""
+    languages: tuple[str, ...] | None = None
+    """Languages to read (ISO 639-1); None: those on the teacher's card, () every one."""
+    duplicates: bool = False
+    """Read a text again that an earlier document had."""
+
+    def fingerprint(self) -> str:
+        return fingerprint(self.path)
+
+    def run(self, bench: Bench) -> Iterator[Reading]:
+        languages = bench.teacher.card.languages if self.languages is None else self.languages
+        seen: dict[bytes, str] = {}
+        found = read_documents(
+            self.path, text_field=self.text_field, id_field=self.id_field, title_field=self.title_field
+        )
+        for document in found:
+            if isinstance(document, Failure):
+                bench.fail(document)
+                continue
+            document = replace(document, language=document.language or identify(document.text))
+            first = seen.setdefault(text_digest(document.text), document.id)
+            reason = ""
+            if first != document.id and not self.duplicates:
+                reason = f"duplicate of {first}"
+            elif languages and document.language and document.language not in languages:
+                reason = f"language: {document.language}"
+            if reason:
+                bench.fail(Failure("read", document.id, reason.split(":")[0].split(" of ")[0], "rejected", message=reason))
+            yield Reading(document, set_aside=reason)
+
+
+class Split(ShardStage, frozen=True, forbid_unknown_fields=True):
+    """Whole sentences packed into chunks of at most `max_tokens` teacher tokens, without overlap (SynthKG, step 1)."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "readings"
+    uses: ClassVar[frozenset[str]] = TEACHER
+
+    max_tokens: int = 256
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
+        for reading in records:
+            if not reading.set_aside:
+                chunks = split(reading.document, self.max_tokens, bench.teacher.count_tokens)
+                reading = replace(reading, chunks=tuple(map(ChunkGraph, chunks)))
+            yield reading
+
+
+class Decontextualise(Decontextualize, ShardStage, frozen=True, forbid_unknown_fields=True):
+    """Chunks rewritten so that each can be read on its own; see generate/decontextualize."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "readings"
+    uses: ClassVar[frozenset[str]] = TEACHER
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
+        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        readings = list(records)
+        for before, after in zip(readings, bench.converse(map(method, readings)), strict=True):
+            yield after or before
+
+
+class Generate(Triples, ShardStage, frozen=True, forbid_unknown_fields=True):
+    """Entities, then propositions with claims, several samples of each chunk; see generate/triples."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "readings"
+    uses: ClassVar[frozenset[str]] = TEACHER
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
+        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        readings = list(records)
+        yield from regraphed(readings, bench.converse(method(g) for r in readings for g in r.chunks))
+
+
+class Ground(ShardStage, frozen=True, forbid_unknown_fields=True):
+    """Evidence in the document's own characters for every claim that has any."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "readings"
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
+        for reading in records:
+            yield replace(reading, chunks=tuple(ground(graph, reading.document) for graph in reading.chunks))
+
+
+class Judge(TeacherJudge, ShardStage, frozen=True, forbid_unknown_fields=True):
+    """The teacher's P(yes), agreement between samples and grounding, combined by a rule."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "readings"
+    uses: ClassVar[frozenset[str]] = TEACHER
+
+    samples: int = 4
+    """Of how many samples the claims come: what agreement is counted against."""
+    combine: Combine = Combine()
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
+        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        readings = list(records)
+        agreed = [replace(r, chunks=tuple(agreement(g, self.samples) for g in r.chunks)) for r in readings]
+        for reading in regraphed(agreed, bench.converse(method(g) for r in agreed for g in r.chunks)):
+            yield replace(
+                reading,
+                chunks=tuple(
+                    replace(graph, claims=tuple(combine(claim, self.combine) for claim in graph.claims))
+                    for graph in reading.chunks
+                ),
+            )
+
+
+def text_digest(text: str) -> bytes:
+    """Equal for texts that differ in white space only; 16 bytes, so that a large corpus's duplicates fit in memory."""
+    return hashlib.blake2b(" ".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def regraphed(readings: list[Reading], graphs: Iterator[ChunkGraph | None]) -> Iterator[Reading]:
+    """The readings with their chunk graphs replaced in order; a graph that broke stays as it was."""
+    for reading in readings:
+        chunks = tuple(next(graphs) or graph for graph in reading.chunks)
+        yield replace(reading, chunks=chunks)
