@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -163,6 +165,21 @@ def test_replies_are_a_pure_function_of_the_request(folder: Path, teacher: Teach
             if request.key in other:
                 assert other[request.key].replies == expected
     assert len({reply.text for request in requests[:4] for reply in first[request.key].replies}) > 8
+
+
+def test_another_process_answers_with_the_same_bits(folder: Path, teacher: Teacher) -> None:
+    requests = mixed_requests()[2::3]
+    expected = {key: repr(answer.replies) for key, answer in ask(teacher, requests).items()}
+    script = f"import test_local as t; t.tell({str(folder)!r})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parent)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == expected
+
+
+def tell(folder: str) -> None:
+    """Runs in the other process: part of the same requests, the last one first."""
+    answers = ask(Local(folder).open(), mixed_requests()[2::3][::-1])
+    sys.stdout.write(json.dumps({key: repr(answer.replies) for key, answer in answers.items()}))
 
 
 def test_a_prefix_is_computed_once(folder: Path) -> None:
@@ -370,6 +387,17 @@ def test_a_missing_model_is_one_clear_line(model: str) -> None:
         with pytest.raises(ModelError, match=model) as caught:
             use()
         assert "\n" not in str(caught.value)
+
+
+def test_a_hub_name_is_found_in_the_local_cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "models--somebody--tiny"
+    shutil.copytree(folder, kept / "snapshots" / ("a" * 40))
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("a" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    settings = Local("somebody/tiny")
+    assert settings.card().name == "somebody/tiny"
+    assert settings.blueprint() == Local(str(folder)).blueprint()
 
 
 def test_a_folder_without_safetensors_is_refused(folder: Path, tmp_path: Path) -> None:
