@@ -1,0 +1,30 @@
+"""What every student promises, whatever is inside: learn, read, be kept in a folder and come back from it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from kgdistill.records import Extraction, Pair
+
+FILE = "kgdistill_student.json"
+"""Stands in a student's folder and says which family it is."""
+
+
+class Student(Protocol):
+    """A small model that reads a document's graph in one pass."""
+
+    def fit(self, train: Sequence[Pair], validation: Sequence[Pair], folder: Path) -> dict[str, Any]:
+        """Learn; checkpoints lie in `folder`, and the same call after a kill goes on from them. Returns the log and figures."""
+
+    def extract(
+        self, text: str, min_score: float | None = None, relations: Sequence[str] | None = None, *, id: str = ""
+    ) -> Extraction:
+        """Entities and facts of `text`, offsets in its code points; facts scored at least `min_score`.
+
+        `relations` are the names to choose from, in place of those learnt.
+        """
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write everything that `from_pretrained` of its class needs."""

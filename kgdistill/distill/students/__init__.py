@@ -1,0 +1,1 @@
+"""The families of students: an encoder that marks spans, and a language model that writes the graph."""

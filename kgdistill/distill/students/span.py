@@ -1,0 +1,186 @@
+"""The span student: an encoder that marks spans and scores every pair of them, in one pass per window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from msgspec import Struct
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from kgdistill.distill.student import FILE
+from kgdistill.distill.students import span_weights
+from kgdistill.distill.students.span_learning import read_passages
+from kgdistill.distill.students.span_network import SpanNetwork
+from kgdistill.distill.students.span_reading import Names, Seen, calibrated, gather, read_window
+from kgdistill.distill.students.words import Window, Words, read_words, windows
+from kgdistill.errors import ModelError
+from kgdistill.records import Extraction, Pair, Span
+from kgdistill.text.split import sentence_spans
+
+_MOST = 254
+"""Word pieces of a window beside [CLS] and [SEP]."""
+_SHARED = 64
+_BATCH = 8
+
+
+class SpanSettings(Struct, frozen=True, tag_field="kind", tag="span", forbid_unknown_fields=True):
+    """How a span student is made and trained."""
+
+    encoder: str = ""
+    """Folder of the encoder to start from."""
+    epochs: int = 30
+    batch: int = 4
+    """Documents per step."""
+    learning_rate: float = 1e-4
+    head_rate: float = 8e-4
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    varied: float = 0.6
+    """Share of documents read with names and numbers swapped."""
+    patience: int = 8
+    """Epochs without a better validation F1 before training stops."""
+    check_every: int = 2
+    width: int = 256
+    seed: int = 0
+
+
+class SpanConfig(Struct, frozen=True):
+    """What a saved span student says of itself."""
+
+    family: str
+    width: int
+    relations: tuple[str, ...]
+    types: tuple[str, ...]
+    raw: tuple[float, ...] = (0.0, 1.0)
+    """Knots of the isotonic calibration: raw scores and what they are worth."""
+    calibrated: tuple[float, ...] = (0.0, 1.0)
+    threshold: float = 0.5
+    """Least calibrated score of a fact, unless another is asked for."""
+    least: float = 0.02
+    """Raw scores below this are never looked at."""
+    most_overlap: float = 0.3
+
+
+class SpanStudent:
+    """Network, tokeniser and names; see `Student` for what it promises."""
+
+    def __init__(self, network: SpanNetwork, tokenizer: Any, config: SpanConfig, vectors: tuple[Any, Any]) -> None:
+        self.network, self.tokenizer, self.config = network, tokenizer, config
+        self.relations = Names(config.relations, vectors[0].to(network.device))
+        self.types = Names(config.types, vectors[1].to(network.device))
+        self.settings = SpanSettings(width=config.width)
+        self._asked = lru_cache(maxsize=64)(self._embed_names)
+
+    @classmethod
+    def start(cls, settings: SpanSettings, relations: Sequence[str], types: Sequence[str]) -> SpanStudent:
+        """An untrained student on the encoder in `settings.encoder`.
+
+        Raises ModelError where that folder holds no encoder.
+        """
+        try:
+            encoder = AutoModel.from_pretrained(settings.encoder, add_pooling_layer=False, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(settings.encoder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"no encoder in {settings.encoder!r}: give a folder with model and tokenizer") from error
+        torch.manual_seed(settings.seed)
+        network = SpanNetwork(encoder, settings.width).to("cuda" if torch.cuda.is_available() else "cpu")
+        vectors = tuple(embed_names(network, tokenizer, names) for names in (relations, types))
+        config = SpanConfig("span", settings.width, tuple(relations), tuple(types))
+        student = cls(network, tokenizer, config, (vectors[0], vectors[1]))
+        student.settings = settings
+        return student
+
+    def fit(self, train: Sequence[Pair], validation: Sequence[Pair], folder: Path) -> dict[str, Any]:
+        """Train, keep the weights best on `validation`, then calibrate there; see `span_training`."""
+        from kgdistill.distill.students.span_training import fit
+
+        return fit(self, train, validation, folder)
+
+    def prepare(self, text: str) -> tuple[Words, tuple[Window, ...], tuple[Span, ...]]:
+        """Words, windows and sentences of `text`."""
+        sentences = sentence_spans(text)
+        words = read_words(text, sentences, self.tokenizer)
+        return words, tuple(windows(words, _MOST, _SHARED)), sentences
+
+    def extract(
+        self, text: str, min_score: float | None = None, relations: Sequence[str] | None = None, *, id: str = ""
+    ) -> Extraction:
+        """See `Student.extract`; a text of any length is read in overlapping windows."""
+        return next(self.extract_all([(id, text)], min_score, relations))
+
+    def extract_all(
+        self,
+        texts: Iterable[tuple[str, str]],
+        min_score: float | None = None,
+        relations: Sequence[str] | None = None,
+    ) -> Iterator[Extraction]:
+        """Extractions of (id, text) in their order, several windows at a time."""
+        least = self.config.threshold if min_score is None else min_score
+        for id_, text in texts:
+            raw = self.read(id_, text, relations)
+            facts = calibrated(raw.facts, {"raw": self.config.raw, "calibrated": self.config.calibrated})
+            yield msgspec.structs.replace(raw, facts=tuple(f for f in facts if f.score >= least))
+
+    def read(self, id_: str, text: str, relations: Sequence[str] | None = None) -> Extraction:
+        """All candidate facts of a text with raw scores (probabilities before calibration)."""
+        words, cut, sentences = self.prepare(text)
+        names = self._asked(tuple(relations)) if relations else self.relations
+        seen = Seen({}, [])
+        self.network.eval()
+        for position in range(0, len(cut), _BATCH):
+            parts = [(words, window) for window in cut[position : position + _BATCH]]
+            with torch.inference_mode():
+                passages = self.passages(parts)
+            for (_, window), passage in zip(parts, passages, strict=True):
+                read_window(
+                    self.network, passage, words, window, text, names, self.types, self.config.least, seen
+                )
+        return gather(id_, seen, sentences, words, self.config.most_overlap)
+
+    def passages(self, parts: Sequence[tuple[Words, Window]]) -> list[Any]:
+        """One encoder pass over windows."""
+        t = self.tokenizer
+        return read_passages(self.network, parts, t.cls_token_id, t.sep_token_id, t.pad_token_id)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write weights (word embeddings as 8-bit rows, the rest as bfloat16), tokeniser and configuration."""
+        folder.mkdir(parents=True, exist_ok=True)
+        span_weights.save(self.network, {"relations": self.relations.vectors, "types": self.types.vectors}, folder)
+        self.network.encoder.config.to_json_file(folder / "config.json")
+        self.tokenizer.save_pretrained(folder)
+        (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self.config)) + b"\n")
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> SpanStudent:
+        """The student in `folder`, on the GPU where there is one. Raises ModelError where the folder is not one."""
+        try:
+            config = msgspec.json.decode((folder / FILE).read_bytes(), type=SpanConfig)
+            encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder), add_pooling_layer=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            network = SpanNetwork(encoder, config.width)
+            names = span_weights.load(network, folder)
+        except (OSError, ValueError, KeyError, msgspec.DecodeError, RuntimeError) as error:
+            raise ModelError(f"{folder} is no span student: {str(error).splitlines()[0]}") from error
+        network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        return cls(network, tokenizer, config, (names["relations"], names["types"]))
+
+    def _embed_names(self, names: tuple[str, ...]) -> Names:
+        return Names(names, embed_names(self.network, self.tokenizer, names).to(self.network.device))
+
+
+@torch.no_grad()
+def embed_names(network: SpanNetwork, tokenizer: Any, names: Sequence[str]) -> torch.Tensor:
+    """Unit vectors (names, hidden), float32."""
+    was = network.training
+    network.eval()
+    rows = []
+    for position in range(0, len(names), 256):
+        batch = tokenizer(list(names[position : position + 256]), padding=True, truncation=True, max_length=32, return_tensors="pt")
+        rows.append(network.embed(batch["input_ids"].to(network.device), batch["attention_mask"].to(network.device)))
+    network.train(was)
+    return torch.cat(rows) if rows else torch.zeros(0, network.kind.in_features)

@@ -1,0 +1,201 @@
+"""From the span network's scores to a graph: names for mentions, one fact per pair, windows put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from msgspec import Struct
+from torch import Tensor
+
+from kgdistill.distill.students.span_learning import CANDIDATES, best, overlaps, span_texts
+from kgdistill.distill.students.span_network import Passage, SpanNetwork
+from kgdistill.distill.students.words import Window, Words
+from kgdistill.records import Entity, Extraction, Fact, Span
+
+_PRONOUNS = frozenset(
+    "he she it they him her them his hers its their theirs i we me us my our who whom which that this these those".split()
+)
+
+
+class Names(Struct, frozen=True):
+    """Names that can be given, with their unit vectors (names, hidden)."""
+
+    names: tuple[str, ...]
+    vectors: Tensor
+
+
+class Found(Struct, frozen=True):
+    """A scored pair of one window, in document offsets."""
+
+    score: float
+    subject: str
+    object: str
+    subject_span: Span
+    object_span: Span
+    entity: bool
+    """The object is a mention of an entity rather than a literal."""
+    relation: str
+    negated: bool
+    hedged: bool
+
+
+class Seen(Struct):
+    """What was read so far of one document."""
+
+    entities: dict[str, tuple[str, str, float, set[Span]]]
+    """Folded name: (name, type, best score, mentions)."""
+    facts: list[Found]
+
+
+@torch.inference_mode()
+def read_window(
+    network: SpanNetwork,
+    passage: Passage,
+    words: Words,
+    window: Window,
+    text: str,
+    relations: Names,
+    types: Names,
+    least: float,
+    seen: Seen,
+) -> None:
+    """Add the entities and the facts scored at least `least` (a probability) of one window to `seen`."""
+    spans = network.spans(passage)
+    if len(spans.first) == 0:
+        return
+    subjects = best(spans.mention, CANDIDATES[0])
+    objects = best(torch.maximum(spans.object, spans.mention), CANDIDATES[1])
+    if len(subjects) == 0 or len(objects) == 0:
+        return
+    texts = span_texts(words, window, spans, subjects, text)
+    links = network.links(spans, subjects, overlaps(texts).to(network.device))
+    sure = spans.mention[subjects].sigmoid().tolist()
+    stands = _stands_for(links, texts, sure)
+    place = _places(words, window, spans.first, spans.last)
+    _entities(network, spans.vectors[subjects], [place[i] for i in subjects.tolist()], texts, stands, sure, types, seen)
+    logits, vectors = network.pairs(passage, spans, subjects, objects)
+    scores = logits[..., 0].sigmoid()
+    same = subjects[:, None] == objects[None]
+    rows, columns = (scores.masked_fill(same, 0.0) >= least).nonzero(as_tuple=True)
+    if len(rows) == 0:
+        return
+    given = network.named(vectors[rows, columns], relations.vectors, 0).argmax(-1).tolist()
+    manner = (logits[rows, columns, 1:] > 0).tolist()
+    object_texts = span_texts(words, window, spans, objects, text)
+    numbers = {span: i for i, span in enumerate(subjects.tolist())}
+    for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+        mention = numbers.get(int(objects[j]), -1)
+        entity = mention >= 0 and sure[mention] >= 0.5
+        object_ = texts[stands[mention]] if entity else object_texts[j]
+        subject = texts[stands[i]]
+        if subject.casefold() == object_.casefold() or object_.lower() in _PRONOUNS or subject.lower() in _PRONOUNS:
+            continue
+        spot = place[int(subjects[i])], place[int(objects[j])]
+        score = float(scores[i, j])
+        seen.facts.append(Found(score, subject, object_, *spot, entity, relations.names[given[k]], *manner[k]))
+
+
+def _places(words: Words, window: Window, first: Tensor, last: Tensor) -> list[Span]:
+    pairs = zip((first + window.start).tolist(), (last + window.start).tolist(), strict=True)
+    return [Span(words.spans[a].start, words.spans[b].end) for a, b in pairs]
+
+
+def _stands_for(links: Tensor, texts: Sequence[str], sure: Sequence[float]) -> list[int]:
+    """For each mention the one whose text is its name (itself where it names itself)."""
+    pronoun = torch.tensor([text.lower() in _PRONOUNS for text in texts], device=links.device)
+    weak = torch.tensor([score < 0.3 for score in sure], device=links.device)
+    links = links.clone()
+    links[:, 1:] = links[:, 1:].masked_fill((pronoun | weak)[None], -1e4)
+    links[:, 0] = links[:, 0].masked_fill(pronoun, -1e3)
+    choice = (links.argmax(-1) - 1).tolist()
+    ends = [i if found < 0 else found for i, found in enumerate(choice)]
+    return [ends[end] for end in ends]
+
+
+def _entities(
+    network: SpanNetwork,
+    vectors: Tensor,
+    places: Sequence[Span],
+    texts: Sequence[str],
+    stands: Sequence[int],
+    sure: Sequence[float],
+    types: Names,
+    seen: Seen,
+) -> None:
+    """Mentions that are likelier than not, the surest first, none inside or across another of the same entity."""
+    given = network.named(vectors, types.vectors, 1).argmax(-1).tolist()
+    taken: list[Span] = []
+    for i in sorted(range(len(texts)), key=lambda i: -sure[i]):
+        name = texts[stands[i]]
+        crossing = any(
+            p.start < places[i].end
+            and places[i].start < p.end
+            and not (p.start <= places[i].start and places[i].end <= p.end)
+            for p in taken
+        )
+        if sure[i] < 0.5 or crossing or name.lower() in _PRONOUNS:
+            continue
+        taken.append(places[i])
+        key = name.casefold()
+        before = seen.entities.get(key, (name, types.names[given[stands[i]]], 0.0, set()))
+        before[3].add(places[i])
+        if sure[stands[i]] > before[2]:
+            before = (name, types.names[given[stands[i]]], sure[stands[i]], before[3])
+        seen.entities[key] = before
+
+
+def gather(document: str, seen: Seen, sentences: Sequence[Span], words: Words, most_overlap: float) -> Extraction:
+    """One fact for each (subject, object); of a subject's overlapping objects the best scored."""
+    kept: list[Found] = []
+    pairs: set[tuple[str, str]] = set()
+    objects: dict[str, list[Span]] = {}
+    for found in sorted(seen.facts, key=lambda f: (-f.score, f.subject_span, f.object_span)):
+        subject, pair = found.subject.casefold(), (found.subject.casefold(), found.object.casefold())
+        near = objects.setdefault(subject, [])
+        if pair in pairs or any(_shared(found.object_span, other) > most_overlap for other in near):
+            continue
+        pairs.add(pair)
+        near.append(found.object_span)
+        kept.append(found)
+    facts = tuple(_fact(found, sentences) for found in sorted(kept, key=lambda f: (f.object_span, f.subject_span)))
+    entities = tuple(
+        Entity(name, type_, tuple(sorted(spans)))
+        for name, type_, _, spans in sorted(seen.entities.values(), key=lambda e: min(e[3]))
+    )
+    return Extraction(document, entities, facts)
+
+
+def _shared(one: Span, other: Span) -> float:
+    """Shared characters over the characters of both."""
+    both = min(one.end, other.end) - max(one.start, other.start)
+    return max(0, both) / (max(one.end, other.end) - min(one.start, other.start))
+
+
+def _fact(found: Found, sentences: Sequence[Span]) -> Fact:
+    """With the sentence of the object as evidence."""
+    where = found.object_span
+    sentence = next((s for s in sentences if s.start <= where.start < s.end), where)
+    return Fact(
+        found.subject,
+        found.relation,
+        found.object,
+        found.score,
+        sentence.start,
+        max(sentence.end, where.end),
+        found.subject_span,
+        where,
+        literal=not found.entity,
+        negated=found.negated,
+        hedged=found.hedged,
+    )
+
+
+def calibrated(facts: Sequence[Fact], knots: Mapping[str, Sequence[float]]) -> tuple[Fact, ...]:
+    """Facts with their scores sent through the isotonic curve (piecewise linear between its knots)."""
+    import msgspec
+    import numpy
+
+    return tuple(
+        msgspec.structs.replace(f, score=float(numpy.interp(f.score, knots["raw"], knots["calibrated"]))) for f in facts
+    )

@@ -1,0 +1,214 @@
+"""Training a span student: resumable epochs, early stopping by document, calibration on the validation split."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from msgspec import Struct
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from kgdistill.distill.pairing import agreement, f1, matches
+from kgdistill.distill.students.span import SpanStudent, embed_names
+from kgdistill.distill.students.span_examples import Example, examples
+from kgdistill.distill.students.span_learning import window_losses
+from kgdistill.distill.variation import Variation
+from kgdistill.records import Extraction, Fact, Pair
+
+
+class Progress(Struct):
+    """Where training stands; written after every epoch."""
+
+    epoch: int = 0
+    steps: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+    log: list[dict[str, float]] = []
+
+
+def fit(student: SpanStudent, train: Sequence[Pair], validation: Sequence[Pair], folder: Path) -> dict[str, Any]:
+    """Train `student` in place; returns {"log", "best_epoch", "threshold", ...figures on validation}.
+
+    After a kill the same call goes on from the last whole epoch in `folder` and ends with the same weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings, network = student.settings, student.network
+    steps = -(-len(train) // settings.batch) * settings.epochs
+    optimizer, schedule = _optimizer(student, steps)
+    progress = _resume(folder, network, optimizer, schedule)
+    variation = Variation(train)
+    while progress.epoch < settings.epochs:
+        if progress.epoch - progress.best_epoch >= settings.patience and progress.best >= 0:
+            break
+        progress.epoch += 1
+        losses = _epoch(student, train, variation, optimizer, schedule, progress.epoch)
+        row = {"epoch": float(progress.epoch), **losses}
+        if progress.epoch % settings.check_every == 0 or progress.epoch == settings.epochs:
+            row |= {f"validation_{k}": v for k, v in _validate(student, validation).items()}
+            if row["validation_f1"] > progress.best:
+                progress.best, progress.best_epoch = row["validation_f1"], progress.epoch
+                save_file(_state(network), folder / "best.safetensors")
+        progress.log.append(row)
+        progress.steps = schedule.last_epoch
+        _checkpoint(folder, network, optimizer, progress)
+    if (folder / "best.safetensors").exists():
+        network.load_state_dict(load_file(folder / "best.safetensors"))
+    figures = calibrate(student, validation)
+    return {"log": progress.log, "best_epoch": progress.best_epoch, "epochs": progress.epoch, **figures}
+
+
+def _optimizer(student: SpanStudent, steps: int) -> tuple[torch.optim.Optimizer, Any]:
+    settings = student.settings
+    encoder = [p for p in student.network.encoder.parameters() if p.requires_grad]
+    known = {id(p) for p in encoder}
+    heads = [p for p in student.network.parameters() if p.requires_grad and id(p) not in known]
+    optimizer = torch.optim.AdamW(
+        [{"params": encoder, "lr": settings.learning_rate}, {"params": heads, "lr": settings.head_rate}],
+        weight_decay=settings.weight_decay,
+    )
+    warm = max(1, round(settings.warmup * steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warm, max(0.02, (steps - step) / max(1, steps - warm)))
+    )
+    return optimizer, schedule
+
+
+def _epoch(
+    student: SpanStudent, train: Sequence[Pair], variation: Variation, optimizer: Any, schedule: Any, epoch: int
+) -> dict[str, float]:
+    """One pass; its chances depend on the seed and the epoch only, so that a resumed run repeats them."""
+    settings, network = student.settings, student.network
+    chance = random.Random(f"{settings.seed} {epoch}")
+    torch.manual_seed(settings.seed * 10_007 + epoch)
+    relation_number = {name: i for i, name in enumerate(student.relations.names)}
+    type_number = {name: i for i, name in enumerate(student.types.names)}
+    cases: list[tuple[Example, str]] = []
+    for pair in train:
+        varied = variation.vary(pair, chance) if chance.random() < settings.varied else pair
+        words, cut, _ = student.prepare(varied.text)
+        found = examples(varied, words, cut, lambda n: relation_number.get(n, -1), lambda n: type_number.get(n, -1))
+        cases += [(example, varied.text) for example in found]
+    chance.shuffle(cases)
+    cases.sort(key=lambda case: (case[0].window.end - case[0].window.start) // 12)
+    batches = [cases[i : i + settings.batch] for i in range(0, len(cases), settings.batch)]
+    chance.shuffle(batches)
+    network.train()
+    totals: dict[str, float] = {}
+    for batch in batches:
+        parts = batch_losses(student, batch, chance)
+        loss = torch.stack(list(parts.values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        for key, value in parts.items():
+            totals[key] = totals.get(key, 0.0) + float(value.detach()) / len(batches)
+    return totals
+
+
+def batch_losses(student: SpanStudent, batch: Sequence[tuple[Example, str]], chance: random.Random) -> dict[str, Tensor]:
+    """Mean losses of some windows by part, with "names": how far names moved from where the encoder had them."""
+    network, device = student.network, student.network.device
+    with torch.autocast(device.type, torch.bfloat16):
+        passages = student.passages([(example.words, example.window) for example, _ in batch])
+        parts: dict[str, Tensor] = {}
+        for (example, text), passage in zip(batch, passages, strict=True):
+            one = window_losses(network, passage, example, text, student.relations.vectors, student.types.vectors)
+            for key, value in one.items():
+                parts[key] = parts.get(key, torch.zeros((), device=device)) + value / len(batch)
+        if student.relations.names:
+            numbers = [chance.randrange(len(student.relations.names)) for _ in range(12)]
+            names = student.tokenizer(
+                [student.relations.names[i] for i in numbers], padding=True, truncation=True, max_length=16, return_tensors="pt"
+            ).to(device)
+            vectors = network.embed(names["input_ids"], names["attention_mask"])
+            parts["names"] = (1 - (vectors * student.relations.vectors[numbers]).sum(-1)).mean() * 2
+    return parts
+
+
+def _validate(student: SpanStudent, pairs: Sequence[Pair]) -> dict[str, float]:
+    """Figures at the raw threshold that is best on these pairs."""
+    read = [student.read(pair.id, pair.text) for pair in pairs]
+    return best_threshold(read, pairs)
+
+
+def best_threshold(read: Sequence[Extraction], pairs: Sequence[Pair]) -> dict[str, float]:
+    """The threshold on scores with the best pair F1, and the figures there."""
+    gold = [pair.facts for pair in pairs]
+    tried = []
+    for threshold in [i / 40 for i in range(2, 36)]:
+        found = [[f for f in extraction.facts if f.score >= threshold] for extraction in read]
+        tried.append({"threshold": threshold, **agreement(found, gold)})
+    return max(tried, key=lambda row: row["f1"])
+
+
+def calibrate(student: SpanStudent, pairs: Sequence[Pair]) -> dict[str, float]:
+    """Fit the isotonic curve from raw scores to the share of right pairs, and the default threshold, on `pairs`."""
+    from sklearn.isotonic import IsotonicRegression
+
+    read = [student.read(pair.id, pair.text) for pair in pairs]
+    scores, right = [], []
+    for extraction, pair in zip(read, pairs, strict=True):
+        scores += [fact.score for fact in extraction.facts]
+        right += [float(j >= 0) for j in _by_score(extraction.facts, pair.facts)]
+    if len(set(right)) < 2:
+        return {}
+    curve = IsotonicRegression(y_min=0.01, y_max=0.99, out_of_bounds="clip").fit(scores, right)
+    raw = [round(float(x), 4) for x in curve.X_thresholds_]
+    worth = [round(float(y) + 0.001 * x, 5) for x, y in zip(raw, curve.y_thresholds_, strict=True)]
+    figures = best_threshold(read, pairs)
+    least = float(torch.tensor(0.0))
+    import numpy
+
+    least = float(numpy.interp(figures["threshold"], raw, worth))
+    student.config = msgspec.structs.replace(student.config, raw=tuple(raw), calibrated=tuple(worth), threshold=round(least, 4))
+    return {f"validation_{key}": value for key, value in figures.items()}
+
+
+def _by_score(found: Sequence[Fact], gold: Sequence[Fact]) -> list[int]:
+    return matches(found, gold)
+
+
+def _state(network: Any) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().clone().contiguous() for key, value in network.state_dict().items()}
+
+
+def _checkpoint(folder: Path, network: Any, optimizer: Any, progress: Progress) -> None:
+    """Weights and moments first, then the progress that makes them valid, each replaced as a whole."""
+    tensors = {f"weight.{key}": value for key, value in _state(network).items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"moment.{number}.{key}": value.detach().cpu().contiguous() for key, value in state.items()}
+    name = f"epoch-{progress.epoch:04}.safetensors"
+    save_file(tensors, folder / name)
+    new = folder / "progress.json.new"
+    new.write_bytes(msgspec.json.encode(progress))
+    new.replace(folder / "progress.json")
+    for old in folder.glob("epoch-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def _resume(folder: Path, network: Any, optimizer: Any, schedule: Any) -> Progress:
+    if not (folder / "progress.json").exists():
+        return Progress()
+    progress = msgspec.json.decode((folder / "progress.json").read_bytes(), type=Progress)
+    tensors = load_file(folder / f"epoch-{progress.epoch:04}.safetensors")
+    network.load_state_dict({k.removeprefix("weight."): v for k, v in tensors.items() if k.startswith("weight.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("moment."):
+            _, number, name = key.split(".", 2)
+            state.setdefault(int(number), {})[name] = value
+    whole = optimizer.state_dict()
+    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+    schedule.load_state_dict({**schedule.state_dict(), "last_epoch": progress.steps})
+    return progress
+
+
+__all__ = ["batch_losses", "best_threshold", "calibrate", "embed_names", "fit"]

@@ -1,0 +1,93 @@
+"""Name and number swaps for pairs: the same document about others, with every span moved along."""
+
+from __future__ import annotations
+
+import random
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+
+import msgspec
+
+from kgdistill.distill.swaps import NamePool, SeedDocument, SeedEntity
+from kgdistill.records import Entity, Fact, Pair, Span
+
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
+
+
+class Variation:
+    """Draws variants of pairs; the names come from all the pairs given, and from words invented after them."""
+
+    def __init__(self, pairs: Iterable[Pair]) -> None:
+        self._pool = NamePool(_document(pair) for pair in pairs)
+
+    def vary(self, pair: Pair, chance: random.Random) -> Pair:
+        """`pair` with most of its names and numbers exchanged, the same way everywhere; offsets stay exact."""
+        words = {
+            word: self._pool.draw(kind, chance)
+            for word, kind in self._pool.swappable(_document(pair)).items()
+            if chance.random() < 0.8
+        }
+        for digits in sorted(set(re.findall(r"\d+", pair.text))):
+            words[digits] = other_number(digits, chance)
+        return replace_words(pair, words)
+
+
+def other_number(digits: str, chance: random.Random) -> str:
+    """Another number of as many digits; years stay years, days and months stay small."""
+    value = int(digits)
+    if len(digits) == 4 and 1000 <= value <= 2100:
+        return str(chance.randint(1400, 2025))
+    if len(digits) <= 2 and 0 < value <= 31:
+        return str(chance.randint(1, 28)).zfill(len(digits) if digits[0] == "0" else 1)
+    return str(chance.randint(1, 9)) + "".join(str(chance.randint(0, 9)) for _ in digits[1:])
+
+
+def replace_words(pair: Pair, words: dict[str, str]) -> Pair:
+    """`pair` with whole words exchanged in its text, names and spans."""
+
+    def change(text: str) -> str:
+        return _WORD.sub(lambda found: words.get(found[0], found[0]), text)
+
+    ends, shifts, shift = [0], [0], 0
+    for found in _WORD.finditer(pair.text):
+        grown = len(words.get(found[0], found[0])) - len(found[0])
+        if grown:
+            shift += grown
+            ends.append(found.end())
+            shifts.append(shift)
+
+    def moved(offset: int) -> int:
+        return offset + shifts[bisect_right(ends, offset) - 1]
+
+    def span(old: Span | None) -> Span | None:
+        return old and Span(moved(old.start), moved(old.end))
+
+    def fact(old: Fact) -> Fact:
+        return msgspec.structs.replace(
+            old,
+            subject=change(old.subject),
+            object=change(old.object),
+            proposition=change(old.proposition),
+            start=moved(old.start),
+            end=moved(old.end),
+            subject_span=span(old.subject_span),
+            object_span=span(old.object_span),
+        )
+
+    return msgspec.structs.replace(
+        pair,
+        text=change(pair.text),
+        entities=tuple(
+            Entity(change(e.name), e.type, tuple(Span(moved(s.start), moved(s.end)) for s in e.spans))
+            for e in pair.entities
+        ),
+        facts=tuple(map(fact, pair.facts)),
+        negatives=tuple(map(fact, pair.negatives)),
+    )
+
+
+def _document(pair: Pair) -> SeedDocument:
+    """What the name pool looks at."""
+    entities = tuple(SeedEntity(e.name, e.type, (e.name,)) for e in pair.entities)
+    return SeedDocument(pair.id, "", "", pair.text, (), entities)
