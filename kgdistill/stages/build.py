@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from kgdistill.generate.triples import Triples
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.judge.signals import agreement
 from kgdistill.judge.teacher import TeacherJudge
-from kgdistill.records import ChunkGraph, Failure, Reading
+from kgdistill.records import ChunkGraph, Claim, Failure, Reading
 from kgdistill.storage.sources import fingerprint, read_documents
 from kgdistill.text.ground import ground
 from kgdistill.text.language import identify
@@ -91,7 +91,7 @@ class Decontextualise(Decontextualize, ShardStage, frozen=True, forbid_unknown_f
         method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
         readings = list(records)
         for before, after in zip(readings, bench.converse(map(method, readings)), strict=True):
-            yield after or before
+            yield booked(after or before, bench)
 
 
 class Generate(Triples, ShardStage, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +104,8 @@ class Generate(Triples, ShardStage, frozen=True, forbid_unknown_fields=True):
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
         readings = list(records)
-        yield from regraphed(readings, bench.converse(method(g) for r in readings for g in r.chunks))
+        for reading in regraphed(readings, bench.converse(method(g) for r in readings for g in r.chunks)):
+            yield booked(reading, bench)
 
 
 class Ground(ShardStage, frozen=True, forbid_unknown_fields=True):
@@ -134,13 +135,21 @@ class Judge(TeacherJudge, ShardStage, frozen=True, forbid_unknown_fields=True):
         readings = list(records)
         agreed = [replace(r, chunks=tuple(agreement(g, self.samples) for g in r.chunks)) for r in readings]
         for reading in regraphed(agreed, bench.converse(method(g) for r in agreed for g in r.chunks)):
-            yield replace(
-                reading,
-                chunks=tuple(
-                    replace(graph, claims=tuple(combine(claim, self.combine) for claim in graph.claims))
-                    for graph in reading.chunks
-                ),
-            )
+            yield booked(reclaimed(reading, lambda claim: combine(claim, self.combine)), bench)
+
+
+def reclaimed(reading: Reading, change: Callable[[Claim], Claim]) -> Reading:
+    """The reading with every claim changed."""
+    chunks = tuple(replace(graph, claims=tuple(map(change, graph.claims))) for graph in reading.chunks)
+    return replace(reading, chunks=chunks)
+
+
+def booked(reading: Reading, bench: Bench) -> Reading:
+    """The reading with its chunks' failures entered in the stage's book instead."""
+    for graph in reading.chunks:
+        for failure in graph.failures:
+            bench.fail(failure)
+    return replace(reading, chunks=tuple(replace(graph, failures=()) for graph in reading.chunks))
 
 
 def text_digest(text: str) -> bytes:

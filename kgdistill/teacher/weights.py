@@ -22,9 +22,9 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 
 
 def find_folder(model: str, revision: str = "") -> Path:
-    """Folder of a model: the embedded one, a folder, or a hub name whose files are on this machine.
+    """Folder of a model: the embedded one, a folder, or a hub name (fetched once; HF_HUB_OFFLINE=1 forbids that).
 
-    Nothing is ever downloaded here. Raises `ModelError`.
+    Raises `ModelError`.
     """
     path = Path(str(files("kgdistill"))) / "models" / "mini" if model == EMBEDDED else Path(model).expanduser()
     if (path / "config.json").is_file():
@@ -38,13 +38,19 @@ def find_folder(model: str, revision: str = "") -> Path:
 
 def _hub_folder(model: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
+    wanted = [f"*{suffix}" for suffix in sorted(_DECIDING)]
     try:
-        return Path(snapshot_download(model, revision=revision or None, local_files_only=True))
+        try:
+            return Path(snapshot_download(model, revision=revision or None, local_files_only=True))
+        except LocalEntryNotFoundError:
+            return Path(snapshot_download(model, revision=revision or None, allow_patterns=wanted))
     except Exception as error:  # the library has many ways to say that it is not there
         at = f" --revision {revision}" if revision else ""
         raise ModelError(
-            f"{model}: neither a folder nor in the local hub cache; fetch it once with `hf download {model}{at}`"
+            f"{model}: neither a folder nor in the local hub cache, and the hub does not give it; "
+            f"where there is a network, fetch it with `hf download {model}{at}`"
         ) from error
 
 

@@ -1,0 +1,62 @@
+"""The stage that makes a small teacher: a warm-started causal model taught the pipeline's own prompts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from kgdistill.contracts import Bench, Card, CorpusStage
+from kgdistill.distill.lessons import lessons, read_seed, split_of
+from kgdistill.storage.sources import fingerprint
+from kgdistill.storage.shards import write_bytes
+
+
+class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """Seed documents to lessons to a model folder that `local` and `vllm` teachers load; see distill/schooling."""
+
+    gives: ClassVar[str] = "teacher"
+
+    seed_folder: str
+    name: str = "kgdistill-mini"
+    tokens: int = 7_000_000
+    batch_tokens: int = 3072
+    learning_rate: float = 7e-4
+    context: int = 1024
+    vocabulary: int = 16384
+    threads: int = 2
+
+    def fingerprint(self) -> str:
+        return fingerprint(f"{self.seed_folder}/pairs_*.jsonl")
+
+    def run(self, records: Iterator[object], bench: Bench) -> None:
+        import torch
+
+        from kgdistill.distill import schooling, warmstart
+        from kgdistill.encoders.minilm import model_folder
+
+        torch.set_num_threads(self.threads)
+        documents = [d for d in read_seed(Path(self.seed_folder)) if split_of(d.id) == "train"]
+        samples = itertools.islice(lessons(documents, bench.seed, augment=False), 2000)
+        texts = [turn.prompt + turn.reply for lesson in samples for turn in lesson.turns]
+        encoder = model_folder()
+        tokenizer = warmstart.train_tokenizer(warmstart.vocabulary_words(encoder), texts, self.vocabulary)
+        model = warmstart.warm_start(encoder, tokenizer, self.context, bench.seed)
+        settings = schooling.Schooling(
+            tokens=self.tokens,
+            batch_tokens=self.batch_tokens,
+            context=self.context,
+            learning_rate=self.learning_rate,
+            seed=bench.seed,
+        )
+        log = schooling.school(
+            model, tokenizer, lessons(documents, bench.seed), bench.folder / "checkpoints", settings
+        )
+        model.to(torch.bfloat16).save_pretrained(bench.folder)
+        tokenizer.save_pretrained(bench.folder)
+        card = Card(name=self.name, languages=("en",), brief=True, context=self.context)
+        write_bytes(bench.folder / "kgdistill.json", msgspec.json.encode(card))
+        write_bytes(bench.folder / "training_log.json", msgspec.json.encode(log))
