@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from kgdistill.records import Span
 
@@ -33,7 +33,7 @@ def normal(name: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", name.translate(_ALIKE))
     folded = unicodedata.normalize("NFKC", folded.casefold()).translate(_ALIKE)
-    folded = _SPACE.sub(" ", folded).strip()
+    folded = str(_SPACE.sub(" ", folded)).strip()
     while (bare := _ARTICLE.sub("", _bare(folded)).strip()) and bare != folded:
         folded = bare
     return folded
@@ -123,7 +123,7 @@ def _letters(character: str) -> str:
     if alike is None:
         return ""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", alike).casefold())
-    return _SPACE.sub(" ", folded.translate(_ALIKE))
+    return str(_SPACE.sub(" ", folded.translate(_ALIKE)))
 
 
 @lru_cache(maxsize=64)
@@ -173,4 +173,4 @@ def find_all(name: str, text: str, start: int = 0, end: int | None = None) -> tu
 def spelling(name: str, text: str) -> str:
     """The name as `text` spells it where it first occurs (on one line), else the name unchanged."""
     span = find(name, text)
-    return name if span is None else _SPACE.sub(" ", text[span.start : span.end]).strip()
+    return name if span is None else str(_SPACE.sub(" ", text[span.start : span.end])).strip()
