@@ -100,7 +100,7 @@ def cross_fit(
 
 
 def reliability(scores: Sequence[float], labels: Sequence[bool], bins: int = 10) -> list[Bin]:
-    """Reliability curve over `bins` equal ranges of [0, 1] (a score of 1 belongs to the last); empty ones are left out."""
+    """Reliability curve over `bins` equal ranges of [0, 1] (1 belongs to the last); empty ones are left out."""
     _check(scores, labels)
     if bins < 1:
         raise ValueError("a reliability curve needs at least one bin")
@@ -119,7 +119,7 @@ def reliability(scores: Sequence[float], labels: Sequence[bool], bins: int = 10)
 
 
 def expected_calibration_error(scores: Sequence[float], labels: Sequence[bool], bins: int = 10) -> float:
-    """Mean distance between score and share correct over the reliability curve, weighted by count (Naeini et al. 2015)."""
+    """Mean distance of score and share correct over the reliability curve, by count (Naeini et al. 2015)."""
     if not scores:
         return 0.0
     curve = reliability(scores, labels, bins)

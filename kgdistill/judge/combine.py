@@ -79,7 +79,7 @@ def _pool(heard: list[tuple[float, float]], how: str) -> float:
     if how == "minimum":
         return min(score for _, score in heard)
     if how == "product":
-        return math.prod(score ** (weight / total) for weight, score in heard)
+        return float(math.prod(score ** (weight / total) for weight, score in heard))
     if how == "logistic":
         odds = math.fsum(weight / total * _log_odds(score) for weight, score in heard)
         return 1 / (1 + math.exp(-odds))

@@ -51,7 +51,7 @@ def _ends(claim: Claim) -> tuple[object, ...]:
 
 
 def _similar(one: str, other: str) -> bool:
-    """Same words but for auxiliaries, or nearly the same spelling with the same last word ("born in" is not "born to")."""
+    """Same words but for auxiliaries, or near in spelling with the same last word ("born in" is not "born to")."""
     first, second = _content(one), _content(other)
     if first == second:
         return True

@@ -106,7 +106,7 @@ def _chain(
 
 
 def _same_case(one: Name, other: Name) -> bool:
-    """Whether case does not tell them apart, as it does "US" and "us", "AIDS" and "aids" (but not "NASA" and "Nasa")."""
+    """Whether case does not tell them apart, as it does "US" and "us" or "AIDS" and "aids", not "NASA" and "Nasa"."""
     if one.form.short == other.form.short:
         return True
     plain = other if one.form.short else one
@@ -221,9 +221,9 @@ def acronyms(known: Known, abbreviations: Iterable[tuple[str, str, str]] = ()) -
         # Two letters stand for too many things to be trusted where the long form is not said.
         if not (said or everywhere or len(name.form.key) >= 3):
             continue
-        for long in sorted(longs.values(), key=lambda long: (-long.count, long.text))[:3]:
-            if all(types.compatible(family, long.family) for family in name.families):
+        for fuller in sorted(longs.values(), key=lambda fuller: (-fuller.count, fuller.text))[:3]:
+            if all(types.compatible(family, fuller.family) for family in name.families):
                 reason = (
                     "abbreviation declared in the text" if said else "initials of the only long form in its documents"
                 )
-                yield Proposal(name.text, long.text, reason, 0.97 if said else 0.9)
+                yield Proposal(name.text, fuller.text, reason, 0.97 if said else 0.9)

@@ -1,7 +1,7 @@
 """Entities: learn over the corpus which names mean the same thing, and apply it document by document.
 
 A wrong merge is worse than a missed one. Evidence is found by looking names up under keys, never by comparing all
-pairs, so that 200,000 names take minutes; guards (`spelling.apart`, types, everything already merged) have the last word.
+pairs, so that 200,000 names take minutes; guards (`spelling.apart`, types, what is merged already) have the last word.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _rank(known: Mapping[str, Name], short_forms: Iterable[Proposal]) -> dict[st
 
 
 def _decide(known: Mapping[str, Name], proposals: Iterable[Proposal], rank: Mapping[str, int]) -> list[Merge]:
-    """Walk the names from the most preferred on; each may join one name before it that nothing in its company forbids."""
+    """Walk the names from the most preferred on; each may join one before it that nothing in its company forbids."""
     waiting: dict[str, list[Proposal]] = defaultdict(list)
     for proposal in proposals:
         name, other = sorted((proposal.name, proposal.other), key=lambda end: -rank[end])

@@ -1,4 +1,4 @@
-"""Relations: bring relation names together by defining and clustering them (EDC, Zhang and Soh 2024), learned over the corpus.
+"""Relations: bring relation names together by defining and clustering them (EDC, Zhang and Soh 2024).
 
 Names with the same words but for tense and auxiliaries are one. Others must be near each other twice, by name and by
 definition, and `wording.differ` (voice, direction, negation, opposites) and their types must have nothing against it.
@@ -40,10 +40,12 @@ class Use(Struct, frozen=True):
 class Clusters(Struct, frozen=True, forbid_unknown_fields=True):
     """When two relation names are one. Raises RecipeError for thresholds that cannot be reached."""
 
-    min_name: float = 0.8
+    min_name: float = 0.7
     """Smallest cosine similarity of the names."""
-    min_definition: float = 0.9
+    min_definition: float = 0.8
     """Smallest cosine similarity of "name: definition"."""
+    any_script: bool = False
+    """The encoder reads every script; else names that are not in Latin letters are compared word for word only."""
 
     def __post_init__(self) -> None:
         if not (-1 <= self.min_name <= 1 and -1 <= self.min_definition <= 1):
@@ -148,6 +150,7 @@ def _define(name: str, subject: str, target: str, typical: str) -> str:
 
 def _cluster(heads: Sequence[Relation], encoder: Encoder, settings: Clusters) -> list[Merge]:
     """Let each name join the nearest preferred one whose whole company it fits."""
+    heads = [head for head in heads if settings.any_script or wording.legible(head.name)]
     if len(heads) < 2:
         return []
     by_name = encoder.encode([" ".join(head.name.replace("_", " ").split()) for head in heads])

@@ -15,7 +15,7 @@ from kgdistill.refine.spelling import SMALL, apart, folded, respelled
 
 
 def respellings(known: Known, encoder: Encoder, min_ratio: float, min_similarity: float) -> list[Proposal]:
-    """Spelling variants, plurals and slips of a letter (never of people), and reordered common nouns; embeddings agree."""
+    """Spelling variants, plurals, slips of a letter (never of people) and reordered nouns, where embeddings agree."""
     pairs = sorted({(min(a, b), max(a, b), how) for a, b, how in _spelling_pairs(known)})
     good = [
         (one, other, how, fuzz.ratio(known[one].form.accented, known[other].form.accented))

@@ -18,24 +18,28 @@ from kgdistill.records import Claim, Drop, Reading
 from kgdistill.text import names
 
 PRONOUNS = {
-    "en": "i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her "
-    "hers herself it its itself they them their theirs themselves this that these those who whom whose which what "
-    "someone somebody something anyone anybody anything everyone everybody everything no one nobody nothing one ones "
-    "here there another other others both each some any all none a an the and or of to in on",
+    "en": "i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she "
+    "her hers herself it its itself they them their theirs themselves this that these those who whom whose "
+    "which what someone somebody something anyone anybody anything everyone everybody everything no one "
+    "nobody nothing one ones here there another other others both each some any all none a an the and or of "
+    "to in on",
     "de": "ich mich mir du dich dir er ihn ihm sie ihr ihnen es wir uns euch sich man dies diese dieser dieses jene "
-    "jener jenes das der die den dem ein eine wer was welche welcher jemand niemand etwas nichts alle andere und oder",
-    "fr": "je me moi tu te toi il elle lui on nous vous ils elles leur eux se ce ceci cela ça celui celle ceux celles qui "
-    "que quoi dont le la les un une des et ou quelqu'un personne rien tout tous autre autres",
-    "es": "yo me mí tú te ti él ella ello nosotros nosotras vosotros ustedes usted ellos ellas le les lo la los las se "
-    "este esta esto estos estas ese esa eso esos esas aquel aquella quien que cual alguien nadie algo nada todo todos y o",
-    "it": "io me mi tu te ti lui lei egli ella esso essa noi ci voi vi loro essi esse si questo questa questi queste "
-    "quello quella quelli quelle chi che cui il lo la i gli le un una qualcuno nessuno qualcosa niente tutto tutti e o",
-    "pt": "eu me mim tu te ti ele ela nós vós eles elas você vocês lhe lhes o a os as se este esta isto estes estas esse "
-    "essa isso aquele aquela aquilo quem que qual alguém ninguém algo nada tudo todos e ou",
-    "nl": "ik mij me jij je jou hij hem zij ze haar het wij we ons jullie u hun hen zich men dit dat deze die wie wat "
-    "welke iemand niemand iets niets alles allen de een en of",
-    "ru": "я меня мне ты тебя тебе он его ему она её ее ей оно мы нас нам вы вас вам они их им себя это этот эта эти "
-    "тот та те то кто что который которая которые кто-то что-то никто ничто все всё и или",
+    "jener jenes das der die den dem ein eine wer was welche welcher jemand niemand etwas nichts alle andere "
+    "und oder",
+    "fr": "je me moi tu te toi il elle lui on nous vous ils elles leur eux se ce ceci cela ça celui celle ceux "
+    "celles qui que quoi dont le la les un une des et ou quelqu'un personne rien tout tous autre autres",
+    "es": "yo me mí tú te ti él ella ello nosotros nosotras vosotros ustedes usted ellos ellas le les lo la los las "
+    "se este esta esto estos estas ese esa eso esos esas aquel aquella quien que cual alguien nadie algo nada "
+    "todo todos y o",
+    "it": "io me mi tu te ti lui lei egli ella esso essa noi ci voi vi loro essi esse si questo questa questi "
+    "queste quello quella quelli quelle chi che cui il lo la i gli le un una qualcuno nessuno qualcosa niente "
+    "tutto tutti e o",
+    "pt": "eu me mim tu te ti ele ela nós vós eles elas você vocês lhe lhes o a os as se este esta isto estes estas "
+    "esse essa isso aquele aquela aquilo quem que qual alguém ninguém algo nada tudo todos e ou",
+    "nl": "ik mij me jij je jou hij hem zij ze haar het wij we ons jullie u hun hen zich men dit dat deze die wie "
+    "wat welke iemand niemand iets niets alles allen de een en of",
+    "ru": "я меня мне ты тебя тебе он его ему она её ее ей оно мы нас нам вы вас вам они их им себя это этот эта "
+    "эти тот та те то кто что который которая которые кто-то что-то никто ничто все всё и или",
     "zh": "我 你 您 他 她 它 我们 你们 他们 她们 它们 这 那 这个 那个 这些 那些 谁 什么 自己 大家 某人",
     "ja": "私 僕 俺 あなた 彼 彼女 それ これ あれ 彼ら 彼女ら 私たち この その あの ここ そこ 誰 何 自分",
     "ar": "أنا نحن أنت أنتم هو هي هم هن هما هذا هذه ذلك تلك هؤلاء من ما الذي التي",
@@ -170,7 +174,7 @@ def screen(reading: Reading, settings: Rules) -> Reading:
 
 
 def cap(reading: Reading, settings: Rules) -> Reading:
-    """Keep at most `per_hundred_words` claims per 100 words of the document, best scores (then earliest) first ("cap")."""
+    """Keep at most `per_hundred_words` claims per 100 words, best scores (then earliest) first ("cap")."""
     if not settings.per_hundred_words:
         return reading
     words = count_words(reading.document.text)

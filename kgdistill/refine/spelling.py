@@ -19,8 +19,8 @@ def word_set(text: str) -> frozenset[str]:
 
 
 TITLES = word_set(
-    "mr mrs ms miss mister dr doctor prof professor sir dame lord lady president chancellor minister senator governor judge "
-    "captain general colonel herr frau monsieur madame señor señora"
+    "mr mrs ms miss mister dr doctor prof professor sir dame lord lady president chancellor minister senator "
+    "governor judge captain general colonel herr frau monsieur madame señor señora"
 )
 FEMALE = word_set("mrs ms miss dame lady frau madame señora")
 MALE = word_set("mr mister sir lord herr monsieur señor")

@@ -27,7 +27,7 @@ VAGUE = frozenset(
 
 
 def family(name: str) -> str:
-    """The family of a type ("computer scientist" is a person), the type itself where unknown, "" where it says nothing."""
+    """The family of a type ("computer scientist" is a person), itself where unknown, "" where it says nothing."""
     plain = names.normal(name)
     if plain in VAGUE:
         return ""

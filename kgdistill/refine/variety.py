@@ -13,8 +13,10 @@ from kgdistill.contracts import Encoder
 from kgdistill.errors import RecipeError
 from kgdistill.records import Claim, Drop, Reading
 from kgdistill.refine.spelling import conflict, form
-from kgdistill.refine.wording import differ, read
+from kgdistill.refine.wording import differ, legible, read
 from kgdistill.text import names
+
+Inverse = set[tuple[tuple[object, ...], tuple[object, ...]]]
 
 
 class Variety(Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +24,8 @@ class Variety(Struct, frozen=True, forbid_unknown_fields=True):
 
     min_similarity: float = 0.95
     """Smallest cosine similarity of two near repeats, said as "subject relation object"."""
+    any_script: bool = False
+    """The encoder reads every script; else relations that are not in Latin letters must be the same word for word."""
     inverses: tuple[tuple[str, str], ...] = ()
     """Relation names that are each other's inverse: ("parent of", "child of"): A r B then repeats B r' A."""
 
@@ -61,7 +65,7 @@ def near_repeats(reading: Reading, encoder: Encoder, settings: Variety) -> Readi
     """
     inverse = {(read(one).key, read(other).key) for pair in settings.inverses for one, other in (pair, pair[::-1])}
     drops: dict[tuple[int, int], Drop] = {}
-    pairs = list(_candidates(reading, inverse))
+    pairs = list(_candidates(reading, inverse, settings.any_script))
     texts = sorted({_said(claim) for _, (_, one), (_, other), turned in pairs if not turned for claim in (one, other)})
     vectors = dict(zip(texts, encoder.encode(texts), strict=True)) if texts else {}
     for place, first, second, turned in sorted(pairs, key=lambda pair: (pair[0], _order(pair[1]), _order(pair[2]))):
@@ -75,7 +79,7 @@ def near_repeats(reading: Reading, encoder: Encoder, settings: Variety) -> Readi
 
 
 def _candidates(
-    reading: Reading, inverse: set[tuple[object, object]]
+    reading: Reading, inverse: Inverse, any_script: bool
 ) -> Iterator[tuple[int, tuple[int, Claim], tuple[int, Claim], bool]]:
     """(chunk, better claim, other claim, turned round) that may be near repeats, found through a shared end."""
     for place, claims in _kept(reading):
@@ -90,22 +94,25 @@ def _candidates(
                 if (first[0], second[0]) not in seen:
                     seen.add((first[0], second[0]))
                     turned = _turned(first[1], second[1], inverse)
-                    if turned or _may_repeat(first[1], second[1]):
+                    if turned or _may_repeat(first[1], second[1], any_script):
                         yield place, first, second, turned
 
 
-def _turned(one: Claim, other: Claim, inverse: set[tuple[object, object]]) -> bool:
+def _turned(one: Claim, other: Claim, inverse: Inverse) -> bool:
     first, relation, second = one.names
     third, back, fourth = other.names
     crossed = names.normal(first) == names.normal(fourth) and names.normal(second) == names.normal(third)
     return crossed and (read(relation).key, read(back).key) in inverse
 
 
-def _may_repeat(one: Claim, other: Claim) -> bool:
+def _may_repeat(one: Claim, other: Claim, any_script: bool) -> bool:
     first, relation, second = one.names
     third, said, fourth = other.names
     subjects, objects = names.normal(first) == names.normal(third), names.normal(second) == names.normal(fourth)
     if not (subjects or objects) or one.literal != other.literal or differ(read(relation), read(said)):
+        return False
+    same = read(relation).key == read(said).key
+    if not (same or any_script or (legible(relation) and legible(said))):
         return False
     left, right = (second, fourth) if subjects else (first, third)
     return not conflict(form(left), form(right))
