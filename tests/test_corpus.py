@@ -16,7 +16,7 @@ from kgdistill.text.names import find, normal
 DATA = Path(__file__).parents[1] / "data"
 CORPUS = DATA / "corpus"
 FORMATS = {".txt", ".md", ".html", ".pdf", ".docx", ".csv", ".jsonl"}
-GERMAN, DUPLICATE, ORIGINAL = "der_buchdruck.txt", "penicillin copy.txt", "penicillin.txt"
+GERMAN, DUPLICATE, ORIGINAL = "der_buchdruck.txt", "penicillin_copy.txt", "penicillin.txt"
 
 
 def fold(text: str) -> str:
