@@ -137,5 +137,3 @@ def main(out: str, workers: str, count: str, latency: str) -> int:
         return error.exit_code
 
 
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

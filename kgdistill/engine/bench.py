@@ -135,6 +135,9 @@ class WorkBench:
     def run(self) -> str:
         return self.job.run
 
+    def has(self, kind: str) -> bool:
+        return kind in self.job.upstream
+
     def upstream(self, kind: str) -> Path:
         """Folder of the nearest earlier stage that gives `kind`; raises KgdistillError where there is none."""
         if kind not in self.job.upstream:

@@ -78,10 +78,10 @@ def dispatch(
     if isinstance(crew, Alone):
         crew.on_tick = tick
     while waiting or working:
-        for seat in range(crew.size):
+        for seat in list(crew.seats):
             if seat not in working and waiting and purse.open:
                 job = working[seat] = waiting.popleft()
-                crew.give(seat, msgspec.structs.replace(job, allowance=purse.lend(job.shard, crew.size)))
+                crew.give(seat, msgspec.structs.replace(job, allowance=purse.lend(job.shard, len(crew.seats))))
         if not working:
             raise purse.error()
         seat, message = crew.wait()

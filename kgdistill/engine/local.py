@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,8 @@ class Crew(Protocol):
     """Some seats with a worker each; a job goes to a free seat, and messages come back."""
 
     @property
-    def size(self) -> int: ...
+    def seats(self) -> Sequence[int]:
+        """The seats that can be used: it may become fewer."""
 
     def give(self, seat: int, job: Job) -> None:
         """Let the seat's worker run the job; returns at once. A dead worker is replaced first."""
@@ -40,7 +41,7 @@ class Crew(Protocol):
 class Alone:
     """No other process: the driver works itself, while it waits."""
 
-    size = 1
+    seats = (0,)
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -61,7 +62,7 @@ class Processes:
     """Worker processes, started when they are first needed; what they print goes to `log`."""
 
     def __init__(self, size: int, setup: Setup, log: Path, lock: int) -> None:
-        self.size = size
+        self.seats = range(size)
         self._setup = msgspec.json.encode(setup)
         self._log = log
         self._lock = lock  # held open by workers too: the folder is busy until the last of them has ended
@@ -100,7 +101,7 @@ class Processes:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environment(self.size),
+                env=environment(len(self.seats)),
                 pass_fds=(self._lock,),
                 start_new_session=True,  # Ctrl-C is for the driver, which ends them
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from kgdistill.engine.job import Job, Message, Outcome, Setup
 from kgdistill.engine.local import environment
 from kgdistill.engine.worker import Worker
 from kgdistill.errors import MissingExtra, UserError
+
+PLACE_SECONDS = 120
 
 
 class RemoteWorker:
@@ -21,6 +24,9 @@ class RemoteWorker:
 
     def run(self, job: bytes) -> bytes:
         return msgspec.json.encode(self._worker.run(msgspec.json.decode(job, type=Job)))
+
+    def ready(self) -> None:
+        """Answers as soon as the cluster has found a place for this worker."""
 
 
 class RayCrew:
@@ -36,7 +42,8 @@ class RayCrew:
         except ImportError as error:
             raise MissingExtra("--on ray needs Ray: pip install 'kgdistill[ray]'") from error
         self._ray = ray
-        self.size = size
+        self.seats = list(range(size))
+        self._gpus = gpus
         self._started_here = not ray.is_initialized()
         if self._started_here:
             self._connect(size)
@@ -44,9 +51,14 @@ class RayCrew:
         names = ("PYTHONPATH", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE")
         variables = {name: value for name, value in environment(size).items() if name in names}
         self._actor = ray.remote(RemoteWorker).options(
-            num_cpus=1, num_gpus=gpus, max_restarts=0, runtime_env={"env_vars": variables}
+            num_cpus=1,
+            num_gpus=gpus,
+            max_restarts=0,
+            scheduling_strategy="SPREAD",
+            runtime_env={"env_vars": variables},
         )
         self._actors: dict[int, Any] = {}
+        self._placed: dict[int, Any] = {}
         self._calls: dict[Any, int] = {}
 
     def _connect(self, size: int) -> None:
@@ -66,16 +78,42 @@ class RayCrew:
     def give(self, seat: int, job: Job) -> None:
         if seat not in self._actors:
             self._actors[seat] = self._actor.remote(self._setup)
+            self._placed[seat] = self._actors[seat].ready.remote()
         self._calls[self._actors[seat].run.remote(msgspec.json.encode(job))] = seat
 
     def wait(self) -> tuple[int, Message | None]:
-        ready, _ = self._ray.wait(list(self._calls), num_returns=1)
+        since = time.monotonic()
+        while True:
+            ready, _ = self._ray.wait(list(self._calls), num_returns=1, timeout=1.0)
+            if ready:
+                break
+            homeless = self._homeless(since)
+            if homeless is not None:
+                return homeless, None
         seat = self._calls.pop(ready[0])
         try:
             return seat, msgspec.json.decode(self._ray.get(ready[0]), type=Outcome)
         except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError):
             del self._actors[seat]  # its node or process died: the next job gets a new one, wherever there is room
             return seat, None
+
+    def _homeless(self, since: float) -> int | None:
+        """A seat given up because the cluster (smaller than it was?) has no place for it while another is idle."""
+        asked = list(self._placed.values())
+        placed, _ = self._ray.wait(asked, num_returns=len(asked), timeout=0)
+        if not placed and time.monotonic() - since > PLACE_SECONDS:
+            raise UserError(
+                f"the Ray cluster has had no place for a worker (1 CPU, {self._gpus:g} GPUs) for {PLACE_SECONDS} s; "
+                "`ray status` shows what it has"
+            )
+        idle = [seat for seat in self._actors if seat not in self._calls.values() and self._placed[seat] in placed]
+        for call, seat in list(self._calls.items()):
+            if idle and self._placed[seat] not in placed:
+                self._ray.kill(self._actors.pop(seat))
+                del self._calls[call]
+                self.seats.remove(seat)
+                return seat
+        return None
 
     def close(self, *, now: bool) -> None:
         for actor in self._actors.values():

@@ -1,0 +1,60 @@
+"""The Ray crew: equal output, on one node and on two with one of them killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import toys
+
+from kgdistill.engine.recipe import decode
+from kgdistill.engine.runner import run
+
+ray = pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def recipe(latency: float = 0.0, **changes: object) -> object:
+    plain = toys.plain(60, latency)
+    plain["ask"] = changes
+    return decode(plain, toys.CATALOGUE)
+
+
+def test_a_local_cluster_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    run(recipe(), tmp_path / "local", workers=1)
+    run(recipe(), tmp_path / "ray", on="ray", workers=2)
+    assert not ray.is_initialized()
+    assert toys.tree(tmp_path / "ray") == toys.tree(tmp_path / "local")
+
+
+def test_a_node_dies_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.cluster_utils import Cluster
+
+    run(recipe(), tmp_path / "local", workers=1)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    out = tmp_path / "ray"
+    killed: list[float] = []
+    try:
+        second = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+
+        def strike() -> None:
+            while len(list(out.glob("ask-*/reports/*.json"))) < 3:
+                time.sleep(0.02)
+            cluster.remove_node(second, allow_graceful=False)
+            killed.append(time.monotonic())
+
+        thread = threading.Thread(target=strike, daemon=True)
+        thread.start()
+        state = run(recipe(latency=0.5), out, on="ray", workers=2)
+        thread.join(5)
+    finally:
+        cluster.shutdown()
+        os.environ.pop("RAY_ADDRESS", None)
+    assert killed and state.state == "finished"
+    assert toys.tree(out) == toys.tree(tmp_path / "local")
