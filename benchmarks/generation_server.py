@@ -120,9 +120,9 @@ def ours(port: int, count: int, concurrency: int, folder: Path) -> tuple[float, 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--latency", type=float, default=0.25, help="seconds")
+    options.add_argument("--latency", type=float, default=0.5, help="seconds")
     options.add_argument("--concurrency", type=int, default=64)
-    options.add_argument("--requests", type=int, default=2560)
+    options.add_argument("--requests", type=int, default=3840)
     options.add_argument("--rounds", type=int, default=3)
     chosen = options.parse_args()
     here, there = multiprocessing.Pipe()
