@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,8 @@ from kgdistill.records import Claim, Fact
 
 
 class GoldFact(Struct, frozen=True):
+    """A fact that the document says, with the sentence that says it."""
+
     subject: str
     relation: str
     object: str
@@ -23,6 +24,8 @@ class GoldFact(Struct, frozen=True):
 
 
 class GoldEntity(Struct, frozen=True):
+    """A named thing in the document."""
+
     name: str
     type: str
 
@@ -42,7 +45,6 @@ class Gold(Struct, frozen=True):
     fingerprint: str
 
 
-@cache
 def read_gold(path: str) -> Gold:
     """The gold graphs in a JSON-lines file ("" for none). Raises SourceError naming the line that does not decode."""
     if not path:
@@ -56,8 +58,10 @@ def read_gold(path: str) -> Gold:
         if line.strip():
             try:
                 document = msgspec.json.decode(line, type=GoldDocument)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise SourceError(f"{path}:{number}: {error}") from error
+            if document.id in facts:
+                raise SourceError(f"{path}:{number}: a second line for document {document.id!r}; join the two")
             facts[document.id] = tuple(
                 Fact(f.subject, f.relation, f.object, negated=f.negated, hedged=f.hedged) for f in document.facts
             )

@@ -7,9 +7,9 @@ never counts three times. Ends are compared with ends and relations with relatio
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Similarity = "Callable[[Sequence[Fact], Sequence[Fact]], NDArray[np.float64]]"
 PAIR_F1 = 0.5
 """A subject or object is found when its token F1 against the gold one is at least this."""
 COVERED = 0.88
 """Cosine at which SynthKG counts a gold fact as covered (section 4; depends on the encoder)."""
+RELATION = 0.5
+"""Cosine from which two relation names, between ends that match, count as one: all-MiniLM-L6-v2 puts "spouse" and
+"married to" at 0.78, "author" and "written by" at 0.60, "born on" and "died on" at 0.44."""
+CORRECT = 0.6
+"""Soft similarity from which a fact counts as said by the gold graph."""
 
 
 class Score(Struct, frozen=True):
@@ -55,10 +59,50 @@ class Score(Struct, frozen=True):
 
 
 def token_f1(one: str, other: str) -> float:
-    """F1 of the two word multisets, in comparison form."""
-    first, second = Counter(words(normal(one))), Counter(words(normal(other)))
-    shared = sum((first & second).values())
-    return 2 * shared / (sum(first.values()) + sum(second.values())) if shared else 0.0
+    """F1 of the two word multisets, in comparison form; names without words ("+") agree when they are equal."""
+    return float(token_f1_matrix([one], [other])[0, 0])
+
+
+def token_f1_matrix(ours: Sequence[str], theirs: Sequence[str]) -> NDArray[np.float64]:
+    """`token_f1` of every name with every other, shape (ours, theirs)."""
+    import numpy as np
+
+    rows, row_of = _unique(ours)
+    columns, column_of = _unique(theirs)
+    vocabulary = {word: place for place, word in enumerate(sorted({w for name in rows for w in name}))}
+    first, second = _counts(rows, vocabulary), _counts(columns, vocabulary)
+    # The smaller of two counts is the number of levels that both reach.
+    levels = range(1, int(first.max(initial=0)) + 1)
+    shared = sum(
+        ((first >= k).astype(np.float64) @ (second >= k).T for k in levels), np.zeros((len(rows), len(columns)))
+    )
+    sizes = np.add.outer([len(name) for name in rows], [len(name) for name in columns])
+    matrix: NDArray[np.float64] = (2 * shared / np.maximum(sizes, 1))[np.ix_(row_of, column_of)]
+    return matrix
+
+
+@lru_cache(maxsize=65536)
+def _tokens(name: str) -> tuple[str, ...]:
+    plain = normal(name)
+    return tuple(words(plain)) or (plain,)
+
+
+def _unique(names: Sequence[str]) -> tuple[list[tuple[str, ...]], list[int]]:
+    """The different names as words, and the place of each name among them."""
+    places: dict[tuple[str, ...], int] = {}
+    which = [places.setdefault(_tokens(name), len(places)) for name in names]
+    return list(places), which
+
+
+def _counts(names: Sequence[tuple[str, ...]], vocabulary: dict[str, int]) -> NDArray[np.int64]:
+    import numpy as np
+
+    counts = np.zeros((len(names), len(vocabulary)), np.int64)
+    for row, name in enumerate(names):
+        for word in name:
+            if word in vocabulary:
+                counts[row, vocabulary[word]] += 1
+    return counts
 
 
 def _key(fact: Fact) -> tuple[object, ...]:
@@ -84,95 +128,157 @@ def normalised(predicted: Sequence[Fact], gold: Sequence[Fact]) -> Score:
     return _counted(predicted, gold, _normal_key)
 
 
-def pair_matrix(predicted: Sequence[Fact], gold: Sequence[Fact]) -> NDArray[np.float64]:
-    """1 where subject and object are both found (token F1 at least `PAIR_F1`), shape (predicted, gold)."""
-    import numpy as np
-
-    matrix = np.zeros((len(predicted), len(gold)))
-    for i, ours in enumerate(predicted):
-        for j, theirs in enumerate(gold):
-            found = token_f1(ours.subject, theirs.subject) >= PAIR_F1 and token_f1(ours.object, theirs.object) >= PAIR_F1
-            matrix[i, j] = float(found)
-    return matrix
-
-
-def pairs(predicted: Sequence[Fact], gold: Sequence[Fact]) -> Score:
-    """Subject and object found, whatever the relation, one to one."""
-    return _assigned(pair_matrix(predicted, gold), len(predicted), len(gold))
-
-
-def soft_matrix(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> NDArray[np.float64]:
-    """Mean of subject token F1, relation cosine and object token F1; 0 where the polarity differs."""
-    import numpy as np
-
-    if not (predicted and gold):
-        return np.zeros((len(predicted), len(gold)))
-    relations = encoder.encode([f.relation for f in predicted]) @ encoder.encode([f.relation for f in gold]).T
-    matrix = np.maximum(relations.astype(np.float64), 0.0)
-    for i, ours in enumerate(predicted):
-        for j, theirs in enumerate(gold):
-            ends = token_f1(ours.subject, theirs.subject) + token_f1(ours.object, theirs.object)
-            matrix[i, j] = (matrix[i, j] + ends) / 3 if ours.negated == theirs.negated else 0.0
-    return matrix
-
-
-def soft(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> Score:
-    """Summed similarity of the best one-to-one assignment."""
-    return _assigned(soft_matrix(predicted, gold, encoder), len(predicted), len(gold))
-
-
 def verbalise(fact: Fact) -> str:
     """The fact as a plain sentence for an encoder."""
     return f"{fact.subject} {'not ' if fact.negated else ''}{fact.relation} {fact.object}"
 
 
-def semantic_matrix(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> NDArray[np.float64]:
-    """Cosine of the verbalised facts, at least 0, shape (predicted, gold)."""
-    import numpy as np
+class Comparison:
+    """Every predicted fact against every gold one; matrices have the shape (predicted, gold), made when asked for."""
 
-    if not (predicted and gold):
-        return np.zeros((len(predicted), len(gold)))
-    ours = encoder.encode([verbalise(f) for f in predicted])
-    return np.maximum((ours @ encoder.encode([verbalise(f) for f in gold]).T).astype(np.float64), 0.0)
+    def __init__(self, predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> None:
+        self.predicted, self.gold, self.encoder = predicted, gold, encoder
+
+    @cached_property
+    def subject(self) -> NDArray[np.float64]:
+        """Token F1 of the subjects."""
+        return token_f1_matrix([f.subject for f in self.predicted], [f.subject for f in self.gold])
+
+    @cached_property
+    def object(self) -> NDArray[np.float64]:
+        """Token F1 of the objects."""
+        return token_f1_matrix([f.object for f in self.predicted], [f.object for f in self.gold])
+
+    @cached_property
+    def relation(self) -> NDArray[np.float64]:
+        """Cosine of the relation names, at least 0."""
+        return self._cosine(lambda fact: fact.relation)
+
+    @cached_property
+    def meaning(self) -> NDArray[np.float64]:
+        """Cosine of the verbalised facts, at least 0; 0 where the polarity differs."""
+        return self._cosine(verbalise) * self.polarity
+
+    @cached_property
+    def polarity(self) -> NDArray[np.float64]:
+        """1 where both are asserted or both are negated."""
+        import numpy as np
+
+        ours, theirs = [f.negated for f in self.predicted], [f.negated for f in self.gold]
+        same: NDArray[np.float64] = np.equal.outer(ours, theirs).astype(np.float64)
+        return same.reshape(len(ours), len(theirs))
+
+    @cached_property
+    def found(self) -> NDArray[np.float64]:
+        """1 where subject and object are both found (token F1 at least `PAIR_F1`)."""
+        matrix: NDArray[np.float64] = ((self.subject >= PAIR_F1) & (self.object >= PAIR_F1)).astype(float)
+        return matrix
+
+    @cached_property
+    def likeness(self) -> NDArray[np.float64]:
+        """Mean of subject token F1, relation cosine and object token F1; 0 where the polarity differs."""
+        return (self.subject + self.relation + self.object) / 3 * self.polarity
+
+    @cached_property
+    def said(self) -> NDArray[np.bool_]:
+        """Where one says the other: ends found, relation and polarity the same, soft similarity at least `CORRECT`.
+
+        Not one to one: two wordings of a true fact are both correct.
+        """
+        same: NDArray[np.bool_] = (self.found * self.polarity > 0) & (self.relation >= RELATION)
+        return same & (self.likeness >= CORRECT)
+
+    def pairs(self) -> tuple[Score, Score]:
+        """(Subject and object found whatever the relation, those of them whose relation and polarity are right too).
+
+        Among the assignments with most pairs the one with the best relations is taken. The second score's
+        `predicted` is the number of matched pairs: its precision is the relation accuracy.
+        """
+        import numpy as np
+
+        bonus = self.relation * self.polarity / (2 * min(self.found.shape) + 1)
+        rows, columns = _assignment(self.found * (1 + bonus))
+        matched = self.found[rows, columns] > 0
+        alike = self.relation[rows, columns] * self.polarity[rows, columns] >= RELATION
+        right, count = int(np.sum(alike & matched)), int(matched.sum())
+        return Score(float(count), len(self.predicted), len(self.gold)), Score(float(right), count, len(self.gold))
+
+    def soft(self) -> Score:
+        """Summed likeness of the best one-to-one assignment."""
+        return self._assigned(self.likeness)
+
+    def semantic(self) -> Score:
+        """Summed cosine of the best one-to-one assignment."""
+        return self._assigned(self.meaning)
+
+    def coverage(self) -> tuple[Score, Score]:
+        """SynthKG's (gold facts covered at `COVERED`, summed best cosines); only the recall side means anything."""
+        best = self.meaning.max(axis=0, initial=0.0)
+        covered = float((best >= COVERED).sum())
+        numbers = len(self.predicted), len(self.gold)
+        return Score(covered, *numbers), Score(float(best.sum()), *numbers)
+
+    def _cosine(self, wording: Callable[[Fact], str]) -> NDArray[np.float64]:
+        import numpy as np
+
+        if not (self.predicted and self.gold):
+            return np.zeros((len(self.predicted), len(self.gold)))
+        ours = self.encoder.encode([wording(fact) for fact in self.predicted])
+        theirs = self.encoder.encode([wording(fact) for fact in self.gold])
+        # Unit vectors in single precision can be a hair longer than 1.
+        cosine: NDArray[np.float64] = np.clip((ours @ theirs.T).astype(np.float64), 0.0, 1.0)
+        return cosine
+
+    def _assigned(self, matrix: NDArray[np.float64]) -> Score:
+        rows, columns = _assignment(matrix)
+        return Score(float(matrix[rows, columns].sum()), len(self.predicted), len(self.gold))
 
 
-def semantic(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> Score:
-    """Summed cosine of the best one-to-one assignment."""
-    return _assigned(semantic_matrix(predicted, gold, encoder), len(predicted), len(gold))
-
-
-def coverage(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> tuple[Score, Score]:
-    """SynthKG's (gold facts covered at cosine `COVERED`, mean best cosine); only the recall side means anything."""
-    best = semantic_matrix(predicted, gold, encoder).max(axis=0) if predicted and gold else []
-    covered = float(sum(cosine >= COVERED for cosine in best))
-    return Score(covered, len(predicted), len(gold)), Score(float(sum(best)), len(predicted), len(gold))
-
-
-def _assigned(matrix: NDArray[np.float64], predicted: int, gold: int) -> Score:
+def _assignment(matrix: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the one-to-one assignment with the largest sum (Kuhn 1955)."""
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(matrix, maximize=True)
-    return Score(float(matrix[rows, columns].sum()), predicted, gold)
+    return rows, columns
 
 
-def correct(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder, threshold: float = 0.6) -> list[bool]:
-    """For every predicted fact, whether some gold fact says it: ends found, same polarity, soft similarity reached.
-
-    Not one to one: two wordings of a true fact are both correct. This is what calibration learns from.
-    """
-    if not gold:
-        return [False] * len(predicted)
-    matrix = soft_matrix(predicted, gold, encoder) * pair_matrix(predicted, gold)
-    return [bool(row.max() >= threshold) for row in matrix]
+def pairs(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> Score:
+    """Subject and object found, whatever the relation, one to one."""
+    return Comparison(predicted, gold, encoder).pairs()[0]
 
 
-def bootstrap(scores: Sequence[Score], of: Callable[[Score], float], rounds: int = 1000, seed: int = 0) -> tuple[float, float]:
+def soft(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> Score:
+    """Summed likeness (ends and relation) of the best one-to-one assignment."""
+    return Comparison(predicted, gold, encoder).soft()
+
+
+def semantic(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> Score:
+    """Summed cosine of the verbalised facts in the best one-to-one assignment."""
+    return Comparison(predicted, gold, encoder).semantic()
+
+
+def coverage(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> tuple[Score, Score]:
+    """SynthKG's (coverage, semantic score), each as the recall of a Score."""
+    return Comparison(predicted, gold, encoder).coverage()
+
+
+def correct(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> list[bool]:
+    """For every predicted fact, whether some gold fact says it (`Comparison.said`): what calibration learns from."""
+    return [bool(row.any()) for row in Comparison(predicted, gold, encoder).said]
+
+
+def bootstrap(
+    scores: Sequence[Score], of: Callable[[Score], float], rounds: int = 1000, seed: int = 0
+) -> tuple[float, float]:
     """95 % interval of a figure by resampling documents with replacement (percentile bootstrap)."""
+    import numpy as np
+
     if not scores:
         return 0.0, 0.0
-    chance = random.Random(seed)
-    drawn = sorted(of(total(chance.choices(scores, k=len(scores)))) for _ in range(rounds))
-    return drawn[int(0.025 * rounds)], drawn[min(rounds - 1, int(0.975 * rounds))]
+    table = np.array([(score.matched, score.predicted, score.gold) for score in scores])
+    drawn = table[np.random.default_rng(seed).integers(len(scores), size=(rounds, len(scores)))].sum(axis=1)
+    figures = sorted(of(Score(float(m), int(p), int(g))) for m, p, g in drawn)
+    return figures[int(0.025 * rounds)], figures[min(rounds - 1, int(0.975 * rounds))]
 
 
 def total(scores: Iterable[Score]) -> Score:
