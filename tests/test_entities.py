@@ -111,6 +111,20 @@ PAIRS = [
     ("Charles Darwin", "Charles Darwin University", ORG, True, False),
     ("Bank of America", "Bank of England", ORG, True, False),
     ("2019 election", "2021 election", EVENT, True, False),
+    ("John Adams", "John Quincy Adams", PERSON, True, False),
+    ("Roosevelt", "Franklin D. Roosevelt", PERSON, True, True),
+    ("galaxies", "galaxy", THING, False, True),
+    ("DNA", "deoxyribonucleic acid", THING, True, True),
+    ("EU", "European Union", ORG, True, True),
+    ("Charlotte Brontë", "Emily Brontë", PERSON, True, False),
+    ("New Mexico", "Mexico", PLACE, True, False),
+    ("Boeing 747", "Boeing 737", THING, True, False),
+    ("George H. W. Clark", "George W. Clark", PERSON, True, False),
+    ("anode", "cathode", THING, True, False),
+    ("carbon dioxide", "carbon monoxide", THING, True, False),
+    ("endothermic", "exothermic", THING, True, False),
+    ("custom", "customs", THING, True, False),
+    ("first law of thermodynamics", "second law of thermodynamics", THING, True, False),
 ]  # fmt: skip
 
 
@@ -154,7 +168,8 @@ def test_labelled_pairs_with_the_real_encoder() -> None:
 
 def test_guards_hold_whatever_the_encoder_says() -> None:
     _, _, wrong, _ = scored(entities.learn(rows_of(PAIRS), Alike(), Aliases(min_ratio=0, min_similarity=-1)))
-    assert not wrong
+    # Only an encoder can know that this plural means something else.
+    assert wrong == [("custom", "customs")]
 
 
 def test_a_surname_needs_the_same_full_name_in_every_document_that_says_it() -> None:
@@ -238,7 +253,9 @@ def test_apply_renames_ends_but_not_values_and_undoing_leaves_no_trace() -> None
 
 
 NAMES = st.sampled_from(
-    ["Berg", "Anna Berg", "Dr. Anna Berg", "A. Berg", "anna berg", "Mr Berg", "Anton Berg", "UN", "U.N.", "United Nations", "the United Nations", "Acme", "Acme Inc.", "ACME", "São Paulo", "Sao Paulo", "Saõ Paulo", "black hole", "black holes", "Black Hole"]
+    [name for name, *_ in PAIRS[:12]]
+    + ["Berg", "Anna Berg", "Dr. Anna Berg", "A. Berg", "anna berg", "Mr Berg", "Anton Berg", "UN", "U.N."]
+    + ["United Nations", "the United Nations", "Acme", "Acme Inc.", "ACME", "Saõ Paulo", "black hole", "Black Holes"]
 )
 ROWS = st.lists(
     st.tuples(NAMES, st.sampled_from(["", PERSON, ORG]), st.sampled_from("abc"), st.integers(1, 3)), max_size=25

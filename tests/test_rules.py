@@ -27,8 +27,8 @@ def reading(*claims: Triple, text: str = TEXT, language: str = "en") -> Reading:
     return Reading(Document("d", text, "test", language=language), (ChunkGraph(chunk, (), claims),))
 
 
-def rule_of(one: Triple, settings: Rules = Rules(), language: str = "en") -> str:
-    dropped = rules.screen(reading(one, language=language), settings).claims[0].dropped
+def rule_of(one: Triple, settings: Rules | None = None, language: str = "en") -> str:
+    dropped = rules.screen(reading(one, language=language), settings or Rules()).claims[0].dropped
     if dropped is not None:
         assert dropped.reason
     return dropped.rule if dropped else ""

@@ -24,7 +24,7 @@ def respellings(known: Known, encoder: Encoder, min_ratio: float, min_similarity
         and "person" not in known[one].families | known[other].families
         and not apart(known[one].form, known[other].form)
     ]
-    good = [pair for pair in good if pair[2] == "order of words" or pair[3] >= min_ratio]
+    good = [pair for pair in good if pair[2] in ("order of words", "plural") or pair[3] >= min_ratio]
     if not good:
         return []
     texts = sorted({text for one, other, _, _ in good for text in (one, other)})

@@ -125,21 +125,21 @@ def initials(words: tuple[str, ...]) -> set[str]:
 
 
 def shortens(short: tuple[str, ...], long: tuple[str, ...]) -> bool:
-    """Whether `short` is a shorter form of the person `long`: same last word, the rest left out or cut to initials.
+    """Whether `short` is a shorter form of the person `long`: same last word, those before left out or cut to initials.
 
-    "Berg", "A. Berg", "Anna Berg" of "Anna Maria Berg"; never "Anna" and never "Maria A. Berg".
+    "Berg" and "A. Berg" of "Anna Maria Berg", "Anna Berg" of "Anna M. Berg"; never "Anna", "Maria Berg" or "M. Berg",
+    nor "John Adams" of "John Quincy Adams" (between names said in full only initials may be left out), nor
+    "George W. Bush" of "George H. W. Bush" (who says middle names says all).
     """
     if short[-1] != long[-1] or len(short[-1]) < 2 or len(short) > len(long) or len(long) < 2 or short == long:
         return False
-    place = 0
-    for word in short[:-1]:
-        while place < len(long) - 1 and not _fits(word, long[place]):
-            place += 1
-        if place == len(long) - 1:
-            return False
-        place += 1
-    # The first given name may not be skipped when any given name is said: "M. Berg" is not "Anna M. Berg".
-    return len(short) == 1 or _fits(short[0], long[0])
+    if len(short) == 1:
+        return True
+    if not _fits(short[0], long[0]):
+        return False
+    if len(short) > 2:
+        return len(short) == len(long) and all(map(_fits, short[1:-1], long[1:-1]))
+    return len(short[0]) == 1 or all(len(word) == 1 for word in long[1:-1])
 
 
 def _fits(short: str, long: str) -> bool:

@@ -67,7 +67,9 @@ OPPOSITES = """
     residence|king queen|prince princess|grandfather grandmother|actor actress|groom bride|asset liability
 """
 """Pairs of words that are opposites or different roles, parted by "|"."""
-NEGATIVE_PREFIX = re.compile(r"(un|in|im|il|ir|dis|non|anti|mis|de)-?(?=\w{4})")
+PREFIX = re.compile(r"(un|in|im|il|ir|dis|non|anti|mis|de|co|ex|sub|pre|post|re|over|under|counter|vice)-?(?=\w{4})")
+IDLE = word_set("city also offici officially current currently now main mainly primarily commonly generally still")
+"""Stems that a relation may say or leave out; any other word more makes another relation ("deputy mayor of")."""
 
 
 class Wording(Struct, frozen=True):
@@ -159,14 +161,24 @@ def differ(one: Wording, other: Wording) -> str:
         return "directions differ"
     if one.preposition != other.preposition:
         return "prepositions differ"
+    return _words_differ(one, other)
+
+
+def _words_differ(one: Wording, other: Wording) -> str:
     mine, yours = set(one.stems), set(other.stems)
     for pair in STEMMED_OPPOSITES:
         if (pair & mine) and (pair & yours) and (pair & mine) != (pair & yours):
             return "opposites or different roles: " + ", ".join(sorted(pair))
+    if one.preposition == "than" and mine != yours:
+        return "comparisons differ"
+    if {word for word in mine ^ yours if word.endswith("est") and len(word) > 4}:
+        return "superlatives differ"
+    if (mine < yours or yours < mine) and not (mine ^ yours) <= IDLE:
+        return "one says more: " + ", ".join(sorted((mine ^ yours) - IDLE))
     for left in mine - yours:
         for right in yours - mine:
-            if _negates(left, right) or _negates(right, left):
-                return f"{left!r} negates {right!r}"
+            if _alters(left, right) or _alters(right, left):
+                return f"{left!r} alters {right!r}"
     return ""
 
 
@@ -176,6 +188,6 @@ def legible(name: str) -> bool:
     return 2 * sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters) > len(letters)
 
 
-def _negates(one: str, other: str) -> bool:
-    match = NEGATIVE_PREFIX.match(one)
+def _alters(one: str, other: str) -> bool:
+    match = PREFIX.match(one)
     return bool(match and one[match.end() :] == other)
