@@ -1,0 +1,153 @@
+"""SPARQL: a person's query against a graph, read-only and without network, as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from kgdistill.errors import UserError
+
+if TYPE_CHECKING:
+    import pyoxigraph
+
+Format = Literal["table", "json", "csv"]
+WIDTH = 60
+"""Characters of a value that a table shows."""
+
+# In the order in which SPARQL's own grammar would try them: what stands in strings, addresses, comments, variables and
+# prefixed names is no keyword.
+_TOKEN = re.compile(
+    r"""'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n\r]|\\.)*'|"(?:[^"\\\n\r]|\\.)*"
+    |<[^<>"{}|^`\x00-\x20]*>|\#[^\n\r]*|[?$]\w+|(?P<prefixed>(?:[^\W\d][\w.-]*)?:(?:[\w.:-]|%[0-9A-Fa-f]{2}|\\.)*)
+    |[0-9.]+(?:[eE][+-]?[0-9]+)?|(?P<word>[^\W\d]\w*)|.""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
+_UPDATES = {"INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"}
+_FORMS = {"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"}
+
+
+class Answer(Struct, frozen=True):
+    """What a query gave: rows of terms (None where a variable is unbound), and their W3C JSON where it has one."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    json: str
+    truth: bool | None = None
+    """The answer of an ASK query."""
+
+
+def query(store: pyoxigraph.Store, sparql: str, prefixes: Mapping[str, str] | None = None) -> Answer:
+    """Run a query over all graphs of the store. Raises UserError, on one line, at whatever cannot be answered.
+
+    Updates are refused, and SERVICE (which would reach into the network) with them. CONSTRUCT and DESCRIBE give rows of
+    subject, predicate, object.
+    """
+    import pyoxigraph
+
+    _screen(sparql)
+    try:
+        found = store.query(sparql, prefixes=dict(prefixes or {}), use_default_graph_as_union=True)
+        if isinstance(found, pyoxigraph.QueryBoolean):
+            return Answer((), (), _json(found), truth=bool(found))
+        if isinstance(found, pyoxigraph.QuerySolutions):
+            columns = tuple(variable.value for variable in found.variables)
+            rows = tuple(tuple(row[name] for name in columns) for row in found)
+            again = store.query(sparql, prefixes=dict(prefixes or {}), use_default_graph_as_union=True)
+            return Answer(columns, rows, _json(again))
+        rows = tuple((triple.subject, triple.predicate, triple.object) for triple in found)
+        return Answer(("subject", "predicate", "object"), rows, "")
+    except SyntaxError as error:
+        raise UserError(f"this is no SPARQL query: {_short(error)}") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"the query cannot be answered: {_short(error)}") from error
+
+
+def shown(answer: Answer, form: Format = "table") -> str:
+    """The answer as text: an aligned table, SPARQL 1.1 Query Results JSON, or CSV as SPARQL 1.1 has it."""
+    if form == "json":
+        return answer.json or _triples_json(answer)
+    if answer.truth is not None:
+        return "true" if answer.truth else "false"
+    if form == "csv":
+        return _csv(answer)
+    if form == "table":
+        return _table(answer)
+    raise UserError(f'there is no format "{form}": choose table, json or csv')
+
+
+def _screen(sparql: str) -> None:
+    if re.search("[\ud800-\udfff]", sparql):
+        raise UserError("this is no SPARQL query: it is not valid Unicode")
+    # SPARQL knows \u escapes anywhere, keywords included: look at the query both ways.
+    for text in (sparql, _ESCAPE.sub(_character, sparql)):
+        first = ""
+        for token in _TOKEN.finditer(text):
+            word = (token["word"] or (token["prefixed"] or "").partition(":")[0]).upper()
+            if "SERVICE" in word:
+                raise UserError("SERVICE is refused: queries are answered from this graph alone")
+            if token["word"] and not first and word in _UPDATES:
+                raise UserError(f"{word} is refused: the graph is read-only")
+            first = first or (word if word in _FORMS and token["word"] else "")
+
+
+def _character(match: re.Match[str]) -> str:
+    code = int(match[1] or match[2], 16)
+    return chr(code) if code < 0x110000 else ""
+
+
+def _short(error: Exception) -> str:
+    line = " ".join(str(error).split())
+    return line if len(line) <= 200 else line[:199] + "…"
+
+
+def _json(found: Any) -> str:
+    import pyoxigraph
+
+    return str(found.serialize(format=pyoxigraph.QueryResultsFormat.JSON).decode())
+
+
+def _triples_json(answer: Answer) -> str:
+    """Triples in the form of query results, since SPARQL has no JSON form of its own for them."""
+    bindings = [dict(zip(answer.columns, map(_binding, row), strict=True)) for row in answer.rows]
+    content = {"head": {"vars": list(answer.columns)}, "results": {"bindings": bindings}}
+    return msgspec.json.encode(content).decode()
+
+
+def _binding(term: Any) -> dict[str, str]:
+    if not hasattr(term, "datatype"):
+        return {"type": "uri" if hasattr(term, "value") and str(term).startswith("<") else "bnode", "value": term.value}
+    if term.language:
+        return {"type": "literal", "value": term.value, "xml:lang": term.language}
+    return {"type": "literal", "value": term.value, "datatype": term.datatype.value}
+
+
+def _value(term: Any) -> str:
+    return "" if term is None else str(getattr(term, "value", term))
+
+
+def _csv(answer: Answer) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(answer.columns)
+    writer.writerows([_value(term) for term in row] for row in answer.rows)
+    return file.getvalue()
+
+
+def _table(answer: Answer) -> str:
+    rows = [[_cell(_value(term)) for term in row] for row in answer.rows]
+    widths = [max(map(len, column)) for column in zip(answer.columns, *rows, strict=True)]
+    lines: list[Iterable[str]] = [answer.columns, ["-" * width for width in widths], *rows]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _cell(text: str) -> str:
+    # Control and direction signs of a document must not steer the terminal.
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    return plain if len(plain) <= WIDTH else plain[: WIDTH - 1] + "…"

@@ -1,0 +1,95 @@
+"""Readings for the graph's tests: real sentences, every kind of claim, and a hostile document."""
+
+from __future__ import annotations
+
+from kgdistill.records import (
+    Canonical,
+    Chunk,
+    ChunkGraph,
+    Claim,
+    Document,
+    Drop,
+    Entity,
+    Evidence,
+    Merge,
+    Reading,
+    Span,
+    Triple,
+    Verdict,
+)
+
+BASE = "https://kg.test/graph/"
+TEXT = (
+    "Marie Curie 🧪 was born in Warsaw in 1867. M. Curie won two Nobel Prizes. "
+    "She did not work in Prague. ‏مرحبا‏ She may have met Tesla."
+)
+HOSTILE = (
+    'He said "} . <http://evil.test/a> <http://evil.test/b> \\" <http://evil.test/c> . \n\r\t } ; DROP ALL ; INSERT DATA {'
+    " ''' \"\"\" # @prefix : <http://evil.test/> . \\u003E \x01 \x7f ‮ <script>alert(1)</script>"
+)
+MERGES = (Merge("m1", "entity", "M. Curie", "Marie Curie", "initials", 0.9),)
+
+
+def span_of(text: str, quote: str) -> Span:
+    start = text.index(quote)
+    return Span(start, start + len(quote))
+
+
+def claim(text: str, number: int, names: tuple[str, str, str], quote: str, **more: object) -> Claim:
+    found = Evidence(span_of(text, quote), span_of(text, names[0]) if names[0] in text else None)
+    settings = {"evidence": found, "method": "triples", "samples": (0, 2), **more}
+    settings.setdefault("verdicts", (Verdict("teacher", 0.8), Verdict("combined", 0.75, "mean")))
+    return Triple(f"c{number}", *names, **settings)  # type: ignore[arg-type]
+
+
+def curie(identity: str = "curie.txt") -> Reading:
+    born, won, not_worked, met = (
+        "Marie Curie 🧪 was born in Warsaw in 1867.",
+        "M. Curie won two Nobel Prizes.",
+        "She did not work in Prague.",
+        "She may have met Tesla.",
+    )
+    claims = (
+        claim(TEXT, 1, ("Marie Curie", "born in", "Warsaw"), born, proposition="Marie Curie was born in Warsaw."),
+        claim(TEXT, 2, ("Marie Curie", "year of birth", "1867"), born, literal=True),
+        claim(
+            TEXT,
+            3,
+            ("M. Curie", "received", "Nobel Prizes"),
+            won,
+            canonical=Canonical("Marie Curie", "won", "Nobel Prizes", ("m1",)),
+        ),
+        claim(TEXT, 4, ("Marie Curie", "worked in", "Prague"), not_worked, negated=True),
+        claim(TEXT, 5, ("Marie Curie", "met", "Tesla"), met, hedged=True),
+        claim(TEXT, 6, ("Warsaw", "won", "Nobel Prizes"), won, dropped=Drop("threshold", "score 0.75 < 0.8", "c3")),
+        Triple("c7", "Marie Curie", "liked", "tea", literal=True, dropped=Drop("ungrounded", "not in the text")),
+    )
+    entities = (
+        Entity("Marie Curie", "Person", (span_of(TEXT, "Marie Curie"),)),
+        Entity("M. Curie", "Person", (span_of(TEXT, "M. Curie"),)),
+        Entity("Warsaw", "City", (span_of(TEXT, "Warsaw"),)),
+        Entity("Nobel Prizes", "Award"),
+    )
+    document = Document(identity, TEXT, f"corpus/{identity}", "Curie", "en")
+    return Reading(document, (ChunkGraph(Chunk(identity, 0, 0, len(TEXT), TEXT), entities, claims),))
+
+
+def hostile(identity: str = 'x> . <http://evil.test/"}') -> Reading:
+    names = (HOSTILE, HOSTILE + " relation", HOSTILE[:40])
+    bad = Triple(
+        HOSTILE[:30],
+        *names,
+        evidence=Evidence(Span(0, len(HOSTILE))),
+        method=HOSTILE,
+        proposition=HOSTILE,
+        verdicts=(Verdict(HOSTILE, 0.5, HOSTILE),),
+        dropped=None,
+    )
+    chunk = Chunk(identity, 0, 0, len(HOSTILE), HOSTILE)
+    document = Document(identity, HOSTILE, HOSTILE, HOSTILE, "en")
+    value = Triple("v", "a", "b", HOSTILE, literal=True, dropped=Drop(HOSTILE, HOSTILE, HOSTILE))
+    return Reading(document, (ChunkGraph(chunk, (Entity(HOSTILE, HOSTILE),), (bad, value)),))
+
+
+def aside() -> Reading:
+    return Reading(Document("hallo.txt", "Hallo Welt.", "hallo.txt", language="de"), set_aside="language: de")
