@@ -136,6 +136,7 @@ class WorkBench:
         return self.job.run
 
     def has(self, kind: str) -> bool:
+        """Whether an earlier stage gives `kind`, and this one needs or wants it."""
         return kind in self.job.upstream
 
     def upstream(self, kind: str) -> Path:
@@ -151,7 +152,7 @@ class WorkBench:
     def feed(self) -> Iterator[Any]:
         """The records that the stage is fed: its shard's, or all."""
         job = self.job
-        if not job.fed:
+        if job.fed not in RECORDS:  # nothing, or files of another form, which the stage opens itself
             return iter(())
         found = read_records(Path(job.source), RECORDS[job.fed]) if job.source else self.records(job.fed)
         first = next(found, None)

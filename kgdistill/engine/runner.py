@@ -21,7 +21,7 @@ from kgdistill.engine.ray import RayCrew
 from kgdistill.engine.recipe import Recipe, to_toml
 from kgdistill.engine.state import RunState, StageState, enter, now, open_state, total_account, total_report
 from kgdistill.engine.worker import Worker
-from kgdistill.errors import RunFolderError, SourceError, ToleranceExceeded
+from kgdistill.errors import SourceError, ToleranceExceeded
 from kgdistill.storage.artifact import Artifact, Manifest
 from kgdistill.storage.shards import write_bytes
 from kgdistill.teacher.ledger import Account
@@ -226,10 +226,3 @@ def check_tolerance(stage: str, account: Account, tolerance: float, *, final: bo
         f"{stage} stopped: {account.failures} of {account.planned} requests failed ({reasons}), more than the "
         f"{tolerance:.0%} that the recipe tolerates; see `kgdistill show RUN --failures`, mend it, run the same command"
     )
-
-
-def check_run(run_folder: Path) -> Path:
-    """The folder, when it is a run; raises RunFolderError."""
-    if not (run_folder / "run.json").is_file():
-        raise RunFolderError(f"{run_folder} is not a run folder: it has no run.json")
-    return run_folder

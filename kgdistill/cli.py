@@ -1,0 +1,257 @@
+"""The command line: every command in a few lines, what it needs imported inside it so that help comes at once."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from kgdistill.engine.recipe import Recipe
+
+app = typer.Typer(
+    name="kgdistill",
+    help="Distil a language model's reading of a corpus into a knowledge graph with evidence, and a small extractor.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+INTERRUPTED = 130
+FAILURES = 3
+
+
+class Where(StrEnum):
+    local = "local"
+    ray = "ray"
+
+
+class ExtractFormat(StrEnum):
+    jsonl = "jsonl"
+    turtle = "turtle"
+    nquads = "nquads"
+    table = "table"
+
+
+class QueryFormat(StrEnum):
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file, e.g. pipelines/quickstart.toml.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, e.g. runs/quickstart.")]
+Changes = Annotated[list[str], typer.Option("--set", metavar="stage.key=value", help="Change a setting; repeatable.")]
+Out = Annotated[Path | None, typer.Option(metavar="runs/NAME", help="Run folder; by default runs/ and the name.")]
+WithoutMerge = Annotated[list[str], typer.Option("--without-merge", metavar="ID", help="Undo a merge; repeatable.")]
+Workers = Annotated[int, typer.Option(min=0, help="Workers; 0: as many as the teacher makes use of.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    """Options of every command; `main` reads --debug itself."""
+
+
+@app.command()
+def run(
+    recipe: RecipeFile,
+    change: Changes = [],  # noqa: B006  # typer reads the default
+    out: Out = None,
+    on: Annotated[Where, typer.Option(help="This machine, or a Ray cluster (RAY_ADDRESS).")] = Where.local,
+    workers: Workers = 0,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop, resumably, when so many are paid for.")] = None,
+    without_merge: WithoutMerge = [],  # noqa: B006
+) -> None:
+    """Run a recipe, going on from whatever is done already."""
+    from kgdistill.engine.progress import progress_for
+    from kgdistill.engine.runner import run as run_recipe
+
+    loaded = _load(recipe, [*change, *_without(without_merge)])
+    folder = out or Path("runs") / loaded.name
+    progress = progress_for(sys.stderr)
+    state = run_recipe(loaded, folder, on=on.value, workers=workers, max_tokens=max_tokens, progress=progress)
+    _finish(folder)
+    if state.failures:
+        raise typer.Exit(FAILURES)
+
+
+@app.command()
+def plan(
+    recipe: RecipeFile,
+    change: Changes = [],  # noqa: B006
+    out: Out = None,
+    workers: Workers = 0,
+    probe: Annotated[bool, typer.Option(help="Forecast requests and tokens from 20 chunks, really asked.")] = True,
+) -> None:
+    """Print the steps of a recipe, what is done, and a forecast of requests and tokens."""
+    from kgdistill.engine.forecast import forecast, step_table
+    from kgdistill.engine.progress import progress_for
+
+    loaded = _load(recipe, change)
+    folder = out or Path("runs") / loaded.name
+    _show(step_table(loaded, folder))
+    if probe:
+        _show(forecast(loaded, folder, workers=workers, progress=progress_for(sys.stderr)))
+
+
+@app.command()
+def show(
+    run: RunFolder, failures: Annotated[bool, typer.Option("--failures", help="What did not come through.")] = False
+) -> None:
+    """Print a run's final table again, or what failed in it and why."""
+    from kgdistill.engine.summary import failure_table, summary
+
+    _show(failure_table(run) if failures else summary(run))
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: versions, devices, models, optional parts; each with the way out."""
+    from kgdistill.engine.doctor import examine
+
+    found = list(examine())
+    for finding in found:
+        typer.echo(finding.line)
+    if any(finding.fatal for finding in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def papers() -> None:
+    """Print the systems that kgdistill builds on, and where each of them lives."""
+    from kgdistill.engine.papers import paper_table
+
+    _show(paper_table())
+
+
+@app.command()
+def extract(
+    path: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs.")],
+    student: Annotated[str, typer.Option(metavar="DIR", help="A trained student; by default the shipped one.")] = "",
+    format: Annotated[ExtractFormat, typer.Option(help="What to print.")] = ExtractFormat.jsonl,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a fact.")] = None,
+) -> None:
+    """Read documents with a student and print what it found."""
+    from kgdistill.engine.extraction import extract_documents, write_extractions
+
+    found = extract_documents(path, student, min_score, _complain)
+    failed = write_extractions(found, format.value, sys.stdout)
+    if failed:
+        raise typer.Exit(FAILURES)
+
+
+@app.command()
+def query(
+    run: RunFolder,
+    sparql: Annotated[str, typer.Argument(metavar="SPARQL", help="A SPARQL 1.1 query.")],
+    format: Annotated[QueryFormat, typer.Option(help="What to print.")] = QueryFormat.table,
+) -> None:
+    """Ask a run's knowledge graph in SPARQL."""
+    from kgdistill.engine.answers import print_answers
+    from kgdistill.graph.store import KnowledgeGraph
+
+    with KnowledgeGraph.open(run) as graph:
+        print_answers(graph, sparql, format.value, sys.stdout)
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="ttl, nq, trig, jsonld, graphml, parquet or csv.")],
+) -> None:
+    """Write a run's knowledge graph to a file of another format."""
+    from kgdistill.graph.export import export as export_graph
+    from kgdistill.graph.store import KnowledgeGraph
+
+    with KnowledgeGraph.open(run) as graph:
+        written = export_graph(graph, to)
+    typer.echo(f"wrote {to}: {written:,} entries")
+
+
+def _load(path: Path, changes: Iterable[str]) -> Recipe:
+    from kgdistill import catalog
+    from kgdistill.engine.recipe import Catalogue, load
+
+    return load(path, Catalogue(catalog.STAGES, catalog.TEACHERS, catalog.ENCODERS), changes)
+
+
+def _without(merges: list[str]) -> list[str]:
+    quoted = ", ".join(f'"{merge}"' for merge in merges)
+    return [f"refine.without=[{quoted}]"] if merges else []
+
+
+def _show(what: RenderableType) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(what)
+
+
+def _finish(folder: Path) -> None:
+    from kgdistill.engine.summary import summary
+
+    _show(summary(folder))
+
+
+def _complain(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def main() -> None:
+    """The `kgdistill` command: errors become one line and an exit code."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    sys.exit(_guarded(arguments, debug))
+
+
+def _guarded(arguments: list[str], debug: bool) -> int:
+    from kgdistill.errors import KgdistillError
+
+    try:
+        code: Any = app(arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
+    except KgdistillError as error:
+        return _end(str(error), error.exit_code, debug)
+    except BrokenPipeError:
+        sys.stderr.close()  # who read our output has had enough
+        return 0
+    except OSError as error:
+        return _end(f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1, debug)
+    except Exception as error:
+        return _other(error, debug)
+    return code if isinstance(code, int) else 0
+
+
+def _other(error: Exception, debug: bool) -> int:
+    """Mistakes in the command itself, and mistakes of ours."""
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, typer.Abort):
+        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
+    code = getattr(error, "exit_code", None)
+    if isinstance(code, int) and hasattr(error, "format_message"):
+        return _end(f"{error.format_message()}; `kgdistill --help` shows the commands", code, debug)
+    return _end(f"kgdistill broke: {type(error).__name__}: {error}; --debug shows where", 1, debug)
+
+
+def _end(line: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    typer.echo(f"kgdistill: {line}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()
