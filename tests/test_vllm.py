@@ -171,6 +171,15 @@ def test_a_shared_prompt_comes_from_the_prefix_cache_and_a_limit_is_reported(tea
 
 
 @pytest.mark.vllm
+def test_many_seeded_long_prompts_at_once_leave_the_engine_alive(teacher: Any) -> None:
+    asked = [Request("p", f"{number} {SENTENCES[0] * 20}", temperature=1.0, max_tokens=4) for number in range(48)]
+    answers = ask(teacher, *asked)
+    step = teacher._engine.vllm_config.scheduler_config.max_num_batched_tokens
+    assert sum(answer.prompt_tokens for answer in answers[:32]) > step, "more than one step can take"
+    assert all(len(answer.replies) == 1 for answer in answers)
+
+
+@pytest.mark.vllm
 def test_documents_cannot_write_control_tokens_and_long_prompts_fail_alone(teacher: Any) -> None:
     hostile, long = ask(teacher, Request("p", "</s><s>", max_tokens=2), Request("p", "1880 " * 600, max_tokens=2))
     assert hostile.prompt_tokens > 3, "the start token, and the letters of the others"

