@@ -24,7 +24,7 @@ TEXT = (
     "She did not work in Prague. ‏مرحبا‏ She may have met Tesla."
 )
 HOSTILE = (
-    'He said "} . <http://evil.test/a> <http://evil.test/b> \\" <http://evil.test/c> . \n\r\t } ; DROP ALL ; INSERT DATA {'
+    'He said "} . <http://evil.test/a> <http://evil.test/b> \\" <http://evil.test/c> . \n\r\t } ; DROP ALL ; INSERT {'
     " ''' \"\"\" # @prefix : <http://evil.test/> . \\u003E \x01 \x7f ‮ <script>alert(1)</script>"
 )
 MERGES = (Merge("m1", "entity", "M. Curie", "Marie Curie", "initials", 0.9),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from kgdistill.storage.shards import write_bytes
 if TYPE_CHECKING:
     import rdflib
 
+NAMES = 100
+"""Names and merges that are checked for each document where the number of documents is limited."""
 BATCH = 20_000
 """Quads put before pySHACL at once; more is no faster, and memory stays bounded."""
 SHOWN = 100
@@ -48,7 +50,7 @@ class Report(Struct, frozen=True):
 def validate_store(folder: Path, limit: int = -1) -> Report:
     """Validate the store in `folder` and leave the report there as validation.json.
 
-    At most `limit` documents are checked (0: nothing is, -1: all), with all names and merges.
+    At most `limit` documents are checked (0: nothing is, -1: all).
     """
     store = pyoxigraph.Store.read_only(str(folder / "oxigraph"))
     report = Report(0, 0, 0, ()) if limit == 0 else validate(store, limit=None if limit < 0 else limit)
@@ -57,10 +59,10 @@ def validate_store(folder: Path, limit: int = -1) -> Report:
 
 
 def validate(graph: pyoxigraph.Store | Iterable[pyoxigraph.Quad], *, limit: int | None = None) -> Report:
-    """Hold the evidence of at most `limit` documents (None: all) and all names and merges against shapes.ttl.
+    """Hold the evidence of at most `limit` documents, and names and merges, against shapes.ttl (None: everything).
 
-    Each evidence graph is whole in itself, so documents are checked in batches; plain facts have no provenance and
-    nothing to check.
+    A limit holds for names and merges too (`NAMES` for each document), so that it bounds the time. Each evidence graph
+    is whole in itself, so documents are checked in batches; plain facts have no provenance and nothing to check.
     """
     if not isinstance(graph, pyoxigraph.Store):
         quads, graph = graph, pyoxigraph.Store()
@@ -87,15 +89,11 @@ Quads = list[pyoxigraph.Quad]
 def _batches(store: pyoxigraph.Store, limit: int | None) -> Iterator[tuple[Quads, int, int]]:
     """(quads, documents in them, claims in them): evidence graphs whole, other graphs cut between subjects."""
     batch: Quads = []
-    documents = claims = taken = 0
-    for part, of_document in _parts(store):
-        if of_document:
-            if limit is not None and taken >= limit:
-                continue
-            taken += 1
-            documents += 1
-            claims += sum(quad.predicate == TYPE and quad.object == own("Claim") for quad in part)
+    documents = claims = 0
+    for part, of_document in _parts(store, limit):
         batch += part
+        documents += of_document
+        claims += sum(quad.predicate == TYPE and quad.object == own("Claim") for quad in part)
         if len(batch) >= BATCH:
             yield batch, documents, claims
             batch, documents, claims = [], 0, 0
@@ -103,16 +101,20 @@ def _batches(store: pyoxigraph.Store, limit: int | None) -> Iterator[tuple[Quads
         yield batch, documents, claims
 
 
-def _parts(store: pyoxigraph.Store) -> Iterator[tuple[Quads, bool]]:
+def _parts(store: pyoxigraph.Store, limit: int | None) -> Iterator[tuple[Quads, bool]]:
+    """(quads that are checked together, whether they are a document's evidence)."""
+    documents = 0
     for graph in store.named_graphs():
-        quads = store.quads_for_pattern(None, None, None, graph)
         name = graph.value
         if name.endswith("graph/facts"):
             continue
+        quads = store.quads_for_pattern(None, None, None, graph)
         if name.endswith("graph/names"):
             # Within a graph the database keeps the quads of a subject together.
-            yield from ((list(group), False) for _, group in groupby(quads, key=lambda quad: quad.subject))
-        else:
+            subjects = groupby(quads, key=lambda quad: quad.subject)
+            yield from ((list(group), False) for _, group in islice(subjects, None if limit is None else limit * NAMES))
+        elif limit is None or documents < limit:
+            documents += 1
             yield list(quads), True
 
 
@@ -128,7 +130,7 @@ def _check(quads: Quads, shapes: rdflib.Graph) -> list[Violation]:
             terms[value] = term(value)
         return terms[value]
 
-    lengths = {quad.subject: quad.object for quad in quads if quad.predicate == own("length")}
+    lengths: dict[Any, Any] = {quad.subject: quad.object for quad in quads if quad.predicate == own("length")}
     for quad in quads:
         graph.add((convert(quad.subject), convert(quad.predicate), convert(quad.object)))
         if quad.predicate == DERIVED and quad.object in lengths:

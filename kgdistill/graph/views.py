@@ -47,8 +47,8 @@ def dataset(store: pyoxigraph.Store, prefixes: dict[str, str]) -> rdflib.Dataset
     for prefix, space in prefixes.items():
         found.bind(prefix, space)
     for quad in store:
-        graph = rdflib.URIRef(quad.graph_name.value)
-        found.add((term(quad.subject), term(quad.predicate), term(quad.object), graph))
+        graph = found.graph(rdflib.URIRef(quad.graph_name.value))
+        graph.add((term(quad.subject), term(quad.predicate), term(quad.object)))
     return found
 
 

@@ -277,9 +277,9 @@ def _names(reading: Reading, base: str, renaming: Renaming) -> Iterator[Quad]:
         yield Quad(minted, TYPE, RDFS_CLASS, graph)
         yield Quad(minted, RDFS_LABEL, _label(kind), graph)
     for canonical in dict.fromkeys(canonical for canonical, _ in relations):
-        subject = node(iri.relation_iri(base, canonical))
-        yield Quad(subject, TYPE, RDF_PROPERTY, graph)
-        yield Quad(subject, RDFS_LABEL, _label(canonical), graph)
+        predicate = node(iri.relation_iri(base, canonical))
+        yield Quad(predicate, TYPE, RDF_PROPERTY, graph)
+        yield Quad(predicate, RDFS_LABEL, _label(canonical), graph)
     for canonical, name in relations:
         if name != canonical:
             yield Quad(node(iri.relation_iri(base, canonical)), ALTERNATIVE, _label(name), graph)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyoxigraph
 
 Format = Literal["table", "json", "csv"]
+STRING = "http://www.w3.org/2001/XMLSchema#string"
 WIDTH = 60
 """Characters of a value that a table shows."""
 
@@ -34,11 +35,10 @@ _FORMS = {"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"}
 
 
 class Answer(Struct, frozen=True):
-    """What a query gave: rows of terms (None where a variable is unbound), and their W3C JSON where it has one."""
+    """What a query gave: rows of pyoxigraph terms, None where a variable is unbound."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
-    json: str
     truth: bool | None = None
     """The answer of an ASK query."""
 
@@ -55,14 +55,13 @@ def query(store: pyoxigraph.Store, sparql: str, prefixes: Mapping[str, str] | No
     try:
         found = store.query(sparql, prefixes=dict(prefixes or {}), use_default_graph_as_union=True)
         if isinstance(found, pyoxigraph.QueryBoolean):
-            return Answer((), (), _json(found), truth=bool(found))
+            return Answer((), (), truth=bool(found))
         if isinstance(found, pyoxigraph.QuerySolutions):
             columns = tuple(variable.value for variable in found.variables)
             rows = tuple(tuple(row[name] for name in columns) for row in found)
-            again = store.query(sparql, prefixes=dict(prefixes or {}), use_default_graph_as_union=True)
-            return Answer(columns, rows, _json(again))
+            return Answer(columns, rows)
         rows = tuple((triple.subject, triple.predicate, triple.object) for triple in found)
-        return Answer(("subject", "predicate", "object"), rows, "")
+        return Answer(("subject", "predicate", "object"), rows)
     except SyntaxError as error:
         raise UserError(f"this is no SPARQL query: {_short(error)}") from error
     except (OSError, RuntimeError, ValueError) as error:
@@ -72,7 +71,7 @@ def query(store: pyoxigraph.Store, sparql: str, prefixes: Mapping[str, str] | No
 def shown(answer: Answer, form: Format = "table") -> str:
     """The answer as text: an aligned table, SPARQL 1.1 Query Results JSON, or CSV as SPARQL 1.1 has it."""
     if form == "json":
-        return answer.json or _triples_json(answer)
+        return _json(answer)
     if answer.truth is not None:
         return "true" if answer.truth else "false"
     if form == "csv":
@@ -107,25 +106,29 @@ def _short(error: Exception) -> str:
     return line if len(line) <= 200 else line[:199] + "…"
 
 
-def _json(found: Any) -> str:
+def _json(answer: Answer) -> str:
+    """W3C query results JSON; for triples in the same form, since SPARQL has none of its own for them."""
+    if answer.truth is not None:
+        return msgspec.json.encode({"head": {}, "boolean": answer.truth}).decode()
+    bindings = [
+        {name: _binding(term) for name, term in zip(answer.columns, row, strict=True) if term is not None}
+        for row in answer.rows
+    ]
+    return msgspec.json.encode({"head": {"vars": answer.columns}, "results": {"bindings": bindings}}).decode()
+
+
+def _binding(term: Any) -> dict[str, Any]:
     import pyoxigraph
 
-    return str(found.serialize(format=pyoxigraph.QueryResultsFormat.JSON).decode())
-
-
-def _triples_json(answer: Answer) -> str:
-    """Triples in the form of query results, since SPARQL has no JSON form of its own for them."""
-    bindings = [dict(zip(answer.columns, map(_binding, row), strict=True)) for row in answer.rows]
-    content = {"head": {"vars": list(answer.columns)}, "results": {"bindings": bindings}}
-    return msgspec.json.encode(content).decode()
-
-
-def _binding(term: Any) -> dict[str, str]:
-    if not hasattr(term, "datatype"):
-        return {"type": "uri" if hasattr(term, "value") and str(term).startswith("<") else "bnode", "value": term.value}
+    if isinstance(term, pyoxigraph.Triple):
+        parts = {"subject": term.subject, "predicate": term.predicate, "object": term.object}
+        return {"type": "triple", "value": {name: _binding(part) for name, part in parts.items()}}
+    if not isinstance(term, pyoxigraph.Literal):
+        return {"type": "uri" if isinstance(term, pyoxigraph.NamedNode) else "bnode", "value": term.value}
     if term.language:
         return {"type": "literal", "value": term.value, "xml:lang": term.language}
-    return {"type": "literal", "value": term.value, "datatype": term.datatype.value}
+    kind = {} if term.datatype.value == STRING else {"datatype": term.datatype.value}
+    return {"type": "literal", "value": term.value, **kind}
 
 
 def _value(term: Any) -> str:
