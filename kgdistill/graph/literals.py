@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import date
 
@@ -29,6 +30,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def scrub(text: str) -> str:
     """`text` with each lone surrogate as U+FFFD: RDF and Parquet hold Unicode only. Lengths and offsets stay."""
     return _SURROGATE.sub("\ufffd", text)
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of the text in UTF-8, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def literal(value: str, relation: str = "") -> Literal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import networkx
     import pandas
     import rdflib
+
+BATCH = 200_000
+"""Quads loaded at once. Left to itself the bulk loader gathers far more, and memory grows with the corpus until then;
+smaller batches wait longer for the disk."""
 
 
 class StoreCounts(Struct, frozen=True):
@@ -76,7 +80,9 @@ def write_store(
                 for reading in tables.pass_through(readings)
                 for quad in quads(reading, base=base, run=run, teacher=teacher, merges=tables.renaming)
             )
-            store.bulk_extend(chain(merge_quads(merges, base=base), written))
+            stream = chain(merge_quads(merges, base=base), written)
+            while batch := list(islice(stream, BATCH)):
+                store.bulk_extend(batch)
         store.flush()
         total = len(store)
         # The database unlocks when its last handle is gone.

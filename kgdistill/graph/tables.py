@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kgdistill.errors import StorageError
-from kgdistill.graph.literals import scrub
-from kgdistill.graph.vocabulary import Renaming, text_digest
+from kgdistill.graph.literals import scrub, text_digest
+from kgdistill.graph.vocabulary import Renaming
 from kgdistill.records import Claim, Document, Reading, Span
 
 ROWS = 20_000

@@ -11,7 +11,6 @@ properties and as rdf:Statement, so that every tool reads them; activities are P
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -20,7 +19,7 @@ from msgspec import Struct
 from pyoxigraph import Literal, NamedNode, Quad
 
 from kgdistill.graph import iri
-from kgdistill.graph.literals import literal, scrub
+from kgdistill.graph.literals import literal, scrub, text_digest
 from kgdistill.records import Claim, Document, Merge, Reading, Span, Verdict
 
 KGD = "https://w3id.org/kgdistill/ns#"
@@ -131,11 +130,6 @@ def object_term(base: str, claim: Claim) -> Object:
     """The object of a claim as RDF has it: an entity, or a value."""
     _, relation, target = claim.names
     return literal(target, relation) if claim.literal else node(iri.entity_iri(base, target))
-
-
-def text_digest(text: str) -> str:
-    """SHA-256 of the text in UTF-8, in hexadecimal."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _document(reading: Reading) -> Pairs:
