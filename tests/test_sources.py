@@ -84,7 +84,8 @@ def test_western_bytes_without_a_mark(tmp_path: Path) -> None:
 
 def test_html_gives_readable_text_only(tmp_path: Path) -> None:
     page = """<?xml version="1.0" encoding="utf-8"?><!doctype html>
-    <html><head><title>A &amp; B</title><style>x{}</style></head><body><nav>Home</nav><h1>Head</h1><p>One <b>bold</b>&nbsp;word<br>next &lt;b&gt; <!-- no --> line.</p>
+    <html><head><title>A &amp; B</title><style>x{}</style></head>
+    <body><nav>Home</nav><h1>Head</h1><p>One <b>bold</b>&nbsp;word<br>next &lt;b&gt; <!-- no --> line.</p>
     <script>1<2</script> tail <ul><li>first<li>second</ul><table><tr><td>a</td><td>b</td></tr></table><pre>x  y
 z</pre></body></html>"""
     (tmp_path / "a.html").write_text(page, encoding="utf-8")
