@@ -179,9 +179,10 @@ def export(
 
 def _load(path: Path, changes: Iterable[str]) -> Recipe:
     from kgdistill import catalog
+    from kgdistill.stages import STAGES
     from kgdistill.engine.recipe import Catalogue, load
 
-    return load(path, Catalogue(catalog.STAGES, catalog.TEACHERS, catalog.ENCODERS), changes)
+    return load(path, Catalogue(STAGES, catalog.TEACHERS, catalog.ENCODERS), changes)
 
 
 def _without(merges: list[str]) -> list[str]:

@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import Struct
 
-from kgdistill.contracts import Bench, CorpusStage, Dialogue, Reply, Request, ShardStage, SourceStage
+from kgdistill.contracts import Answer, Bench, CorpusStage, Dialogue, Reply, Request, ShardStage, SourceStage
 from kgdistill.engine.progress import Lines
 from kgdistill.engine.recipe import Catalogue, decode
 from kgdistill.engine.runner import run
-from kgdistill.errors import KgdistillError
+from kgdistill.errors import EndpointError, KgdistillError
 from kgdistill.records import Chunk, ChunkGraph, Document, Failure, Reading, Triple, content_id
-from kgdistill.teacher.scripted import Scripted
+from kgdistill.teacher.scripted import Scripted, ScriptedTeacher
 
 
 class ToyEncoder(Struct, frozen=True, tag_field="kind", tag="minilm"):
@@ -25,6 +25,18 @@ class ToyEncoder(Struct, frozen=True, tag_field="kind", tag="minilm"):
 
     def open(self) -> Any:
         raise AssertionError("no toy stage encodes")
+
+
+class Endpoint(Scripted, frozen=True, tag="scripted"):
+    """The scripted teacher behind an endpoint that is dead while TOY_DEAD is set."""
+
+    def open(self) -> ScriptedTeacher:
+        return EndpointTeacher(self)
+
+
+class EndpointTeacher(ScriptedTeacher):
+    def _answer(self, request: Request) -> Answer | Exception:
+        return EndpointError("connection refused") if os.environ.get("TOY_DEAD") else super()._answer(request)
 
 
 class Seed(SourceStage, frozen=True):
@@ -42,7 +54,7 @@ class Seed(SourceStage, frozen=True):
             document = Document(f"d{number:04d}", f"First {number}. Second {number}.", f"{number}.txt")
             middle = document.text.index("Second")
             spans = ((0, middle), (middle, len(document.text)))
-            chunks = (Chunk(document.id, i, start, end, document.text[start:end]) for i, (start, end) in enumerate(spans))
+            chunks = [Chunk(document.id, i, *span, document.text[slice(*span)]) for i, span in enumerate(spans)]
             yield Reading(document, tuple(map(ChunkGraph, chunks)))
         if self.bad:
             bench.fail(Failure("seed", "bad.pdf", "unreadable", message="bad.pdf is not a PDF"))
@@ -60,7 +72,8 @@ class Ask(ShardStage, frozen=True):
 
     def talk(self, graph: ChunkGraph) -> Dialogue[ChunkGraph]:
         ((first,),) = yield [Request("first", f"{self.question} {graph.chunk.text}")]
-        seconds = yield [Request("second", f"{self.question} {graph.chunk.text} after {first.text}", samples=2, seed=i) for i in (1, 2)]
+        prompt = f"{self.question} {graph.chunk.text} after {first.text}"
+        seconds = yield [Request("second", prompt, samples=2, seed=seed) for seed in (1, 2)]
         texts = [first.text, *(reply.text for replies in seconds for reply in replies)]
         claims = tuple(Triple(content_id(text), graph.chunk.text, "says", text) for text in texts)
         return msgspec.structs.replace(graph, claims=graph.claims + claims)
@@ -98,7 +111,7 @@ class Sum(CorpusStage, frozen=True):
         (bench.folder / "total.txt").write_text(str(total))
 
 
-CATALOGUE = Catalogue({"seed": Seed, "ask": Ask, "sum": Sum}, Scripted, ToyEncoder)
+CATALOGUE = Catalogue({"seed": Seed, "ask": Ask, "sum": Sum}, Endpoint, ToyEncoder)
 
 
 def plain(count: int = 20, latency: float = 0.0, **teacher: Any) -> dict[str, Any]:

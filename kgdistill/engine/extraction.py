@@ -57,7 +57,7 @@ def extract_documents(
 
 
 def write_extractions(found: Iterable[Found | Failure], form: str, out: TextIO) -> int:
-    """Print extractions as "jsonl", "turtle", "nquads" or "table", streaming but for the table; returns the failures."""
+    """Print extractions as "jsonl", "turtle", "nquads" or "table" (all but the table stream); returns the failures."""
     failures = 0
 
     def fine() -> Iterator[Found]:

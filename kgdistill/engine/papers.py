@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -11,6 +11,8 @@ from msgspec import Struct
 from rich import box
 from rich.table import Table
 from rich.text import Text
+
+PAPERS = Path(__file__).resolve().parent.parent / "papers.toml"
 
 
 class Paper(Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,7 +28,7 @@ class Paper(Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_papers() -> tuple[Paper, ...]:
     """All rows of papers.toml, in order."""
-    content = tomllib.loads((files("kgdistill") / "papers.toml").read_text(encoding="utf-8"))
+    content = tomllib.loads(PAPERS.read_text(encoding="utf-8"))
     return msgspec.convert(content["paper"], tuple[Paper, ...])
 
 

@@ -81,10 +81,11 @@ def load(path: Path | str, catalogue: Catalogue, changes: Iterable[str] = ()) ->
 
 def decode(plain: dict[str, Any], catalogue: Catalogue, changes: Iterable[str] = ()) -> Recipe:
     """Decode a recipe's plain tables. Raises RecipeError, its text without the file's name."""
-    used = set(_holes(plain))
+    used, named = set(_holes(plain)), _stage_names(plain)
     for change in changes:
         _apply(plain, change)
-    variables = _variables(plain, used | set(_holes(plain)))
+    named |= _stage_names(plain)
+    variables = _variables(plain, used | set(_holes(plain)), named)
     own = {key: value for key, value in plain.items() if key in TOP and key not in ("teacher", "encoder")}
     for key in ("name", "base", "stages"):
         if key not in own:
@@ -141,10 +142,14 @@ def _holes(value: Any) -> Iterator[str]:
             yield from _holes(item)
 
 
-def _variables(plain: dict[str, Any], used: set[str]) -> dict[str, str]:
-    """The recipe's own strings, for `{name}` in settings; every other top-level key must be known."""
+def _stage_names(plain: dict[str, Any]) -> set[str]:
+    """What `stages` names, before it is checked."""
     stages = plain.get("stages", [])
-    stages = stages if isinstance(stages, list) else []
+    return set(map(str, stages)) if isinstance(stages, list) else set()
+
+
+def _variables(plain: dict[str, Any], used: set[str], stages: set[str]) -> dict[str, str]:
+    """The recipe's own strings, for `{name}` in settings; every other top-level key must be known."""
     variables = {}
     for key, value in plain.items():
         if key in TOP or key in stages:

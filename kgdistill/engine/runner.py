@@ -46,7 +46,8 @@ def run(
         nodes = lay_out(recipe, out)
         state = open_state(recipe, nodes, out)
         write_bytes(out / "recipe.toml", to_toml(recipe.plain).encode())
-        with _book(state, out), _caretaker(recipe, out, on, workers, max_tokens, show, lock.file) as caretaker:
+        crew = caretaker_for(recipe, out, on=on, workers=workers, max_tokens=max_tokens, show=show, lock=lock.file)
+        with _book(state, out), crew as caretaker:
             for node, line in zip(nodes, state.stages, strict=True):
                 caretaker.do(node, line)
                 state.save(out)
@@ -74,9 +75,10 @@ def _book(state: RunState, out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _caretaker(
-    recipe: Recipe, out: Path, on: str, workers: int, max_tokens: int | None, show: Quiet, lock: int
+def caretaker_for(
+    recipe: Recipe, out: Path, *, on: str, workers: int, max_tokens: int | None, show: Quiet, lock: int
 ) -> Iterator[Caretaker]:
+    """A caretaker with its crew; both are sent home at the end, at once where it ended badly."""
     setup = Setup(setting(recipe.teacher), setting(recipe.encoder))
     worker = Worker(setup)
     size = workers or default_workers(recipe.teacher)
