@@ -179,15 +179,15 @@ def export(
 
 def _load(path: Path, changes: Iterable[str]) -> Recipe:
     from kgdistill import catalog
-    from kgdistill.stages import STAGES
     from kgdistill.engine.recipe import Catalogue, load
+    from kgdistill.stages import STAGES
 
     return load(path, Catalogue(STAGES, catalog.TEACHERS, catalog.ENCODERS), changes)
 
 
 def _without(merges: list[str]) -> list[str]:
     quoted = ", ".join(f'"{merge}"' for merge in merges)
-    return [f"refine.without=[{quoted}]"] if merges else []
+    return [f"names.without=[{quoted}]"] if merges else []
 
 
 def _show(what: RenderableType) -> None:

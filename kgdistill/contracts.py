@@ -150,6 +150,9 @@ class Bench(Protocol):
     def run(self) -> str:
         """The run's name."""
 
+    def has(self, kind: str) -> bool:
+        """Whether an earlier stage gives `kind`, for what a stage wants but does not need."""
+
     def upstream(self, kind: str) -> Path:
         """Folder of the nearest earlier stage that gives `kind` ("graphs", "names", "pairs", "student" ...)."""
 
@@ -173,6 +176,8 @@ class Stage(Struct, frozen=True):
     """Raised when the code changes what it writes."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Kinds of artefact it reads; the first is the one whose records it is fed."""
+    wants: ClassVar[tuple[str, ...]] = ()
+    """Kinds of artefact it reads where an earlier stage gives them."""
     gives: ClassVar[str] = ""
     """Kind of artefact it makes."""
     uses: ClassVar[frozenset[str]] = frozenset()

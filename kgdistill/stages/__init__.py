@@ -1,0 +1,29 @@
+"""The corridor: the stages that recipes name, each joining rooms that do not know each other."""
+
+from __future__ import annotations
+
+from kgdistill.contracts import Stage
+from kgdistill.stages.build import Decontextualise, Generate, Ground, Judge, Read, Split
+from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
+from kgdistill.stages.refine import Calibrate, Names, Refine, Store
+from kgdistill.stages.school import School
+
+STAGES: dict[str, type[Stage]] = {
+    "read": Read,
+    "split": Split,
+    "decontextualise": Decontextualise,
+    "generate": Generate,
+    "ground": Ground,
+    "judge": Judge,
+    "calibrate": Calibrate,
+    "names": Names,
+    "refine": Refine,
+    "store": Store,
+    "pairs": MakePairs,
+    "seed_pairs": SeedPairs,
+    "train": Train,
+    "extract": Extract,
+    "score": Score,
+    "school": School,
+}
+"""Every stage by the name that recipes call it."""

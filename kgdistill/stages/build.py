@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from msgspec.structs import replace
 
-from kgdistill.contracts import Bench, ShardStage, SourceStage
+from kgdistill.contracts import Bench, Dialogue, ShardStage, SourceStage
 from kgdistill.generate.decontextualize import Decontextualize
 from kgdistill.generate.triples import Triples
 from kgdistill.judge.combine import Combine, combine
@@ -89,9 +90,8 @@ class Decontextualise(Decontextualize, ShardStage, frozen=True, forbid_unknown_f
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
-        readings = list(records)
-        for before, after in zip(readings, bench.converse(map(method, readings)), strict=True):
-            yield booked(after or before, bench)
+        for reading in per_reading(records, method, bench):
+            yield booked(reading, bench)
 
 
 class Generate(Triples, ShardStage, frozen=True, forbid_unknown_fields=True):
@@ -103,8 +103,7 @@ class Generate(Triples, ShardStage, frozen=True, forbid_unknown_fields=True):
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
-        readings = list(records)
-        for reading in regraphed(readings, bench.converse(method(g) for r in readings for g in r.chunks)):
+        for reading in per_chunk(records, method, bench):
             yield booked(reading, bench)
 
 
@@ -132,9 +131,8 @@ class Judge(TeacherJudge, ShardStage, frozen=True, forbid_unknown_fields=True):
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
-        readings = list(records)
-        agreed = [replace(r, chunks=tuple(agreement(g, self.samples) for g in r.chunks)) for r in readings]
-        for reading in regraphed(agreed, bench.converse(method(g) for r in agreed for g in r.chunks)):
+        agreed = (replace(r, chunks=tuple(agreement(g, self.samples) for g in r.chunks)) for r in records)
+        for reading in per_chunk(agreed, method, bench):
             yield booked(reclaimed(reading, lambda claim: combine(claim, self.combine)), bench)
 
 
@@ -157,8 +155,39 @@ def text_digest(text: str) -> bytes:
     return hashlib.blake2b(" ".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def regraphed(readings: list[Reading], graphs: Iterator[ChunkGraph | None]) -> Iterator[Reading]:
-    """The readings with their chunk graphs replaced in order; a graph that broke stays as it was."""
-    for reading in readings:
-        chunks = tuple(next(graphs) or graph for graph in reading.chunks)
-        yield replace(reading, chunks=chunks)
+def per_reading(
+    records: Iterator[Reading], method: Callable[[Reading], Dialogue[Reading]], bench: Bench
+) -> Iterator[Reading]:
+    """One dialogue for each reading, started as the teacher has room; one that broke leaves its reading as it was."""
+    waiting: deque[Reading] = deque()
+
+    def dialogues() -> Iterator[Dialogue[Reading]]:
+        for reading in records:
+            waiting.append(reading)
+            yield method(reading)
+
+    for result in bench.converse(dialogues()):
+        before = waiting.popleft()
+        yield result or before
+
+
+def per_chunk(
+    records: Iterator[Reading], method: Callable[[ChunkGraph], Dialogue[ChunkGraph]], bench: Bench
+) -> Iterator[Reading]:
+    """One dialogue for each chunk; a chunk whose dialogue broke stays as it was."""
+    waiting: deque[Reading] = deque()
+
+    def dialogues() -> Iterator[Dialogue[ChunkGraph]]:
+        for reading in records:
+            waiting.append(reading)
+            yield from map(method, reading.chunks)
+
+    done: list[ChunkGraph] = []
+    for graph in bench.converse(dialogues()):
+        while not waiting[0].chunks:
+            yield waiting.popleft()
+        done.append(graph or waiting[0].chunks[len(done)])
+        if len(done) == len(waiting[0].chunks):
+            yield replace(waiting.popleft(), chunks=tuple(done))
+            done = []
+    yield from waiting

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import msgspec
-from msgspec import field
-from msgspec.structs import replace
+from msgspec import Struct, field
 
 from kgdistill.contracts import Bench, CorpusStage, ShardStage
-from kgdistill.evaluate.gold import read_gold
+from kgdistill.distill.pairs import PairSettings, split_of
+from kgdistill.errors import RecipeError
+from kgdistill.evaluate.gold import fact_of, read_gold
 from kgdistill.evaluate.match import correct
-from kgdistill.evaluate.reliability import Reliability, measure
 from kgdistill.generate.definitions import Definitions
 from kgdistill.graph.store import write_store
 from kgdistill.graph.validate import validate_store
-from kgdistill.judge.calibrate import Calibrator, cross_fit, fit
+from kgdistill.judge.calibrate import Bin, Calibrator, brier, cross_fit, expected_calibration_error, fit, reliability
 from kgdistill.judge.combine import Combine, combine
-from kgdistill.records import Fact, Merge, Reading
+from kgdistill.records import Failure, Merge, Reading
 from kgdistill.refine import entities, relations, rules, variety
 from kgdistill.refine.entities import Aliases
 from kgdistill.refine.relations import Clusters
@@ -30,41 +30,66 @@ from kgdistill.storage.shards import read_records, write_bytes, write_records
 ENCODER = frozenset({"encoder"})
 
 
-class Calibrate(CorpusStage, frozen=True, forbid_unknown_fields=True):
-    """Isotonic calibration of the combined score on documents that have gold graphs; without gold it says so."""
+class Reliability(Struct, frozen=True):
+    """How far scores can be trusted as probabilities, on `count` claims."""
+
+    count: int
+    error: float
+    """Expected calibration error, ten bins."""
+    brier: float
+    bins: list[Bin]
+
+
+class Calibration(Struct, frozen=True):
+    """What `Calibrate` writes: the calibrator, and reliability before and after (out of sample, by document)."""
+
+    calibrator: Calibrator
+    before: Reliability
+    after: Reliability
+    documents: tuple[str, ...]
+    """Those it has seen: no fair test for anything that uses it."""
+
+
+class Calibrate(PairSettings, CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """Isotonic calibration of the combined score where there is gold; without gold it says so.
+
+    Sees only documents that are not in the test split, under the same settings as the pairs.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("readings",)
     gives: ClassVar[str] = "calibration"
     uses: ClassVar[frozenset[str]] = ENCODER
 
     gold: str = ""
-    share: float = 0.5
-    """Share of the gold documents that calibration may see; scores are reported on the others."""
 
     def fingerprint(self) -> str:
         return read_gold(self.gold).fingerprint
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
-        gold = read_gold(self.gold)
-        scores, labels, groups = [], [], []
+        gold = read_gold(self.gold).facts
+        scores: list[float] = []
+        labels: list[bool] = []
+        groups: list[str] = []
         for reading in records:
             document = reading.document.id
-            if document in gold.facts and gold.tuning(document, self.share):
+            if document in gold and split_of(document, self) != "test":
                 claims = [claim for claim in reading.claims if claim.verdict("combined") is not None]
                 scores += [claim.score for claim in claims]
-                labels += correct([as_fact(claim) for claim in claims], gold.facts[document], bench.encoder)
+                labels += correct([fact_of(claim) for claim in claims], gold[document], bench.encoder)
                 groups += [document] * len(claims)
-        after = cross_fit(scores, labels, groups) if len(set(groups)) > 1 else tuple(scores)
-        found = Calibration(fit(scores, labels), measure(scores, labels), measure(after, labels))
+        after = cross_fit(scores, labels, groups) if len(set(groups)) > 1 else scores
+        found = Calibration(
+            fit(scores, labels), measured(scores, labels), measured(after, labels), tuple(sorted(set(groups)))
+        )
         write_bytes(bench.folder / "calibration.json", msgspec.json.encode(found))
 
 
-class Calibration(msgspec.Struct, frozen=True):
-    """What `Calibrate` writes: the calibrator, and reliability before and after (out of sample, by document)."""
-
-    calibrator: Calibrator
-    before: Reliability
-    after: Reliability
+def measured(scores: Sequence[float], labels: Sequence[bool]) -> Reliability:
+    """Reliability of scores against labels; all zero without any."""
+    if not scores:
+        return Reliability(0, 0.0, 0.0, [])
+    error = expected_calibration_error(scores, labels)
+    return Reliability(len(scores), error, brier(scores, labels), reliability(scores, labels))
 
 
 class Names(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +103,8 @@ class Names(CorpusStage, frozen=True, forbid_unknown_fields=True):
     relations: Clusters = Clusters()
     define: bool = False
     """Let the teacher define each relation first; else a definition is built from how it is used."""
+    without: tuple[str, ...] = ()
+    """Ids of merges that are undone (`--without-merge`): the graph is as if they had never been found."""
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
         rows: list[entities.Row] = []
@@ -92,9 +119,12 @@ class Names(CorpusStage, frozen=True, forbid_unknown_fields=True):
             *entities.learn(rows, bench.encoder, self.entities, declared),
             *relations.learn(uses, bench.encoder, self.relations, definitions),
         ]
-        for merge in merges:
+        if unknown := set(self.without) - {merge.id for merge in merges}:
+            raise RecipeError(f"no merge has the id {min(unknown)}: the report and merges.jsonl list them")
+        kept = [merge for merge in merges if merge.id not in self.without]
+        for merge in kept:
             bench.note(f"{merge.kind} merges")
-        write_records(bench.folder / "merges.jsonl", merges)
+        write_records(bench.folder / "merges.jsonl", kept)
 
 
 def defined(uses: Iterable[relations.Use], bench: Bench) -> dict[str, str]:
@@ -118,36 +148,29 @@ class Refine(ShardStage, frozen=True, forbid_unknown_fields=True):
     rules: Rules = Rules()
     variety: variety.Variety = field(default_factory=variety.Variety)
     combine: Combine = Combine()
-    without: tuple[str, ...] = ()
-    """Ids of merges that are not to be applied (`--without-merge`)."""
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         calibrator, merges = upstream_calibrator(bench), list(upstream_merges(bench))
-        same_entities = entities.links(merges, frozenset(self.without))
-        same_relations = relations.links(merges, frozenset(self.without))
+        same_entities = entities.links(merges)
+        same_relations = relations.links(merges)
         for reading in records:
             reading = reclaimed(reading, lambda claim: combine(claim, self.combine, calibrator))
             reading = relations.apply(entities.apply(reading, same_entities), same_relations)
             reading = rules.screen(reading, self.rules)
-            reading = variety.repeats(reading, self.variety, bench.encoder)
+            reading = variety.near_repeats(variety.repeats(reading), bench.encoder, self.variety)
             yield rules.cap(reading, self.rules)
 
 
 def upstream_calibrator(bench: Bench) -> Calibrator:
     """The calibrator of this run; one that changes nothing where the recipe does not calibrate."""
-    try:
-        folder = bench.upstream("calibration")
-    except KeyError:
+    if not bench.has("calibration"):
         return Calibrator(reason="the recipe does not calibrate")
-    return msgspec.json.decode((folder / "calibration.json").read_bytes(), type=Calibration).calibrator
+    content = (bench.upstream("calibration") / "calibration.json").read_bytes()
+    return msgspec.json.decode(content, type=Calibration).calibrator
 
 
 def upstream_merges(bench: Bench) -> Iterator[Merge]:
-    try:
-        folder = bench.upstream("names")
-    except KeyError:
-        return iter(())
-    return read_records(folder / "merges.jsonl", Merge)
+    return read_records(bench.upstream("names") / "merges.jsonl", Merge) if bench.has("names") else iter(())
 
 
 class Store(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -172,8 +195,8 @@ class Store(CorpusStage, frozen=True, forbid_unknown_fields=True):
         )
         for name, count in msgspec.structs.asdict(counts).items():
             bench.note(name, count)
-        validate_store(bench.folder, self.validate)
+        report = validate_store(bench.folder, self.validate)
+        bench.note("documents checked against the shapes", report.documents)
+        for violation in report.violations:
+            bench.fail(Failure("store", "", "shape", message=str(violation)))
 
-
-def as_fact(claim: object) -> Fact:
-    raise NotImplementedError

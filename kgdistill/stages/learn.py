@@ -1,0 +1,169 @@
+"""The learning stages: pairs, a student trained on them, what it reads, and how teacher and student score."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from kgdistill.contracts import Bench, CorpusStage
+from kgdistill.distill.pairs import PairSettings, make_pairs, read_pairs, write_pairs
+from kgdistill.distill.seed import seed_pairs
+from kgdistill.encoders.minilm import model_folder
+from kgdistill.evaluate.gold import fact_of, read_gold
+from kgdistill.evaluate.scores import score
+from kgdistill.records import Document, Extraction, Fact, Failure, Reading
+from kgdistill.stages.refine import Calibration
+from kgdistill.storage.shards import read_records, write_bytes, write_records
+from kgdistill.storage.sources import fingerprint, read_documents
+from kgdistill.text.overlap import words
+
+ENCODER = frozenset({"encoder"})
+
+
+class MakePairs(PairSettings, CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """Document and graph pairs, split by document, with negatives from what was dropped; see distill/pairs."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "pairs"
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> None:
+        for split, count in write_pairs(bench.folder, make_pairs(records, self)).items():
+            bench.note(f"{split} pairs", count)
+
+
+class SeedPairs(CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """The seed documents as pairs: what the extractor that ships was trained on."""
+
+    gives: ClassVar[str] = "pairs"
+
+    seed_folder: str
+
+    def fingerprint(self) -> str:
+        return fingerprint(f"{self.seed_folder}/pairs_*.jsonl")
+
+    def run(self, records: Iterator[object], bench: Bench) -> None:
+        for split, count in write_pairs(bench.folder, seed_pairs(Path(self.seed_folder))).items():
+            bench.note(f"{split} pairs", count)
+
+
+class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """A student of either family; `family = "span"` or "generative", its settings under `[train.span]` or so."""
+
+    needs: ClassVar[tuple[str, ...]] = ("pairs",)
+    gives: ClassVar[str] = "student"
+
+    family: str = "span"
+    settings: dict[str, object] = msgspec.field(default_factory=dict)
+    """Settings of the family (distill/students), as a table."""
+    threads: int = 0
+    """CPU threads; 0: all cores."""
+
+    def run(self, records: Iterator[object], bench: Bench) -> None:
+        import torch
+
+        from kgdistill.distill.train import Settings, train
+
+        torch.set_num_threads(self.threads or torch.get_num_threads())
+        table = {"kind": self.family, "seed": bench.seed, **self.settings}
+        if self.family == "span":
+            table.setdefault("encoder", str(model_folder()))
+        settings = msgspec.convert(table, type=Settings)
+        figures = train(read_pairs(bench.upstream("pairs")), settings, bench.folder)
+        for split, count in figures["documents"].items():
+            bench.note(f"{split} documents", count)
+
+
+class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """The student reads new documents, or (without a path) those that the teacher read."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings", "student")
+    gives: ClassVar[str] = "extractions"
+
+    path: str = ""
+    min_score: float | None = None
+    """Least score of a fact; None: the student's own threshold."""
+
+    def fingerprint(self) -> str:
+        return fingerprint(self.path) if self.path else ""
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> None:
+        from kgdistill.distill.extractor import Extractor
+
+        extractor = Extractor.from_pretrained(bench.upstream("student"))
+        started = time.perf_counter()
+        extractions = (
+            extractor.extract(document.text, self.min_score, id=document.id)
+            for document in self._documents(records, bench)
+        )
+        count = write_records(bench.folder / "extractions.jsonl", extractions)
+        bench.note("documents", count)
+        bench.note("documents per second", round(count / (time.perf_counter() - started), 2))
+
+    def _documents(self, records: Iterator[Reading], bench: Bench) -> Iterator[Document]:
+        if not self.path:
+            yield from (reading.document for reading in records if not reading.set_aside)
+            return
+        for document in read_documents(self.path):
+            if isinstance(document, Failure):
+                bench.fail(document)
+            else:
+                yield document
+
+
+class Score(CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """Teacher beside student, raw beside kept, against gold graphs.
+
+    Only documents count that neither calibration nor the student's training has seen.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("readings", "extractions")
+    wants: ClassVar[tuple[str, ...]] = ("calibration", "pairs")
+    gives: ClassVar[str] = "scores"
+    uses: ClassVar[frozenset[str]] = ENCODER
+
+    gold: str = ""
+
+    def fingerprint(self) -> str:
+        return read_gold(self.gold).fingerprint
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> None:
+        gold = read_gold(self.gold).facts
+        seen = self._seen(bench)
+        lengths: dict[str, int] = {}
+        raw: dict[str, list[Fact]] = {}
+        kept: dict[str, list[Fact]] = {}
+        for reading in records:
+            document = reading.document.id
+            if document in gold and document not in seen and not reading.set_aside:
+                lengths[document] = len(words(reading.document.text))
+                raw[document] = [fact_of(claim) for claim in reading.claims]
+                kept[document] = distinct([fact_of(claim) for claim in reading.claims if claim.kept])
+        extractions = read_records(bench.upstream("extractions") / "extractions.jsonl", Extraction)
+        student = {found.id: list(found.facts) for found in extractions if found.id in lengths}
+        wanted = {document: gold[document] for document in lengths}
+        systems = {"teacher, raw": raw, "teacher, kept": kept, "student": student}
+        write_bytes(bench.folder / "scores.json", msgspec.json.encode(score(wanted, systems, bench.encoder, lengths)))
+
+    def _seen(self, bench: Bench) -> set[str]:
+        """Documents that are no fair test: calibration or training has used them."""
+        seen: set[str] = set()
+        if bench.has("calibration"):
+            content = (bench.upstream("calibration") / "calibration.json").read_bytes()
+            seen |= set(msgspec.json.decode(content, type=Calibration).documents)
+        if bench.has("pairs"):
+            seen |= {pair.document for pair in read_pairs(bench.upstream("pairs")) if pair.split != "test"}
+        return seen
+
+
+def distinct(facts: list[Fact]) -> list[Fact]:
+    """Each fact once with its best score: a graph says a thing once, however often the text does."""
+    best: dict[tuple[str, str, str, bool], Fact] = {}
+    for fact in facts:
+        key = (fact.subject, fact.relation, fact.object, fact.negated)
+        if key not in best or fact.score > best[key].score:
+            best[key] = fact
+    return list(best.values())
