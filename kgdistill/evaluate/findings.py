@@ -1,0 +1,224 @@
+"""What a run found, gathered for its report in one pass over the readings: counts, and a few examples of each kind."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from kgdistill.errors import KgdistillError
+from kgdistill.evaluate.reliability import Reliability
+from kgdistill.evaluate.scores import Scores
+from kgdistill.records import Chunk, Claim, Document, Failure, Merge, Reading
+from kgdistill.storage.artifact import Artifact, latest, run_state
+from kgdistill.storage.shards import read_records
+from kgdistill.text.overlap import words
+
+FACTS = 12
+"""Example facts shown; of each rule that drops, `DROPS` are shown, of each reason of failure `FAILURES`."""
+DROPS = 3
+FAILURES = 3
+MERGES = 12
+EDGES = 20_000
+"""Different edges that are looked at for the picture; the rest of a larger graph is left out of it."""
+BINS = 20
+
+
+class Example(Struct, frozen=True):
+    """A claim with the document that it comes from."""
+
+    claim: Claim
+    document: Document
+    chunk: Chunk
+
+
+class Edge(Struct, frozen=True):
+    """(subject, relation, object) in canonical names."""
+
+    subject: str
+    relation: str
+    object: str
+
+
+class Length(Struct, frozen=True):
+    """One document's words, and how many claims were made and kept."""
+
+    words: int
+    claims: int
+    kept: int
+
+
+class Found(Struct):
+    """Everything that was counted and picked out of the readings."""
+
+    documents: int = 0
+    set_aside: Counter[str] = field(default_factory=Counter)
+    chunks: int = 0
+    claims: int = 0
+    grounded: int = 0
+    judged: int = 0
+    """Grounded claims with a score."""
+    kept: int = 0
+    negated: int = 0
+    """Of the kept claims."""
+    hedged: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    facts: list[Example] = field(default_factory=list)
+    denied: list[Example] = field(default_factory=list)
+    """Negated or hedged, and kept."""
+    drops: dict[str, list[Example]] = field(default_factory=dict)
+    edges: dict[Edge, list[float]] = field(default_factory=dict)
+    """Scores of the kept claims behind each edge."""
+    edges_left_out: int = 0
+    types: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    scores: dict[bool, list[int]] = field(default_factory=lambda: {True: [0] * BINS, False: [0] * BINS})
+    """Histogram of the combined scores in `BINS` equal ranges, of kept and of dropped claims."""
+    lengths: list[Length] = field(default_factory=list)
+
+
+def gather(readings: Iterable[Reading]) -> Found:
+    """Read all readings once, keeping counts and the examples that the report shows."""
+    found = Found()
+    facts: list[tuple[tuple[float, str], Example]] = []
+    for reading in readings:
+        found.documents += 1
+        if reading.set_aside:
+            found.set_aside[reading.set_aside.split(":")[0].split(" of ")[0]] += 1
+            continue
+        claims = reading.claims
+        found.chunks += len(reading.chunks)
+        found.lengths.append(Length(len(words(reading.document.text)), len(claims), sum(c.kept for c in claims)))
+        best: tuple[tuple[float, str], Example] | None = None
+        for graph in reading.chunks:
+            for claim in graph.claims:
+                example = Example(claim, reading.document, graph.chunk)
+                _count(claim, found)
+                _pick(example, found)
+                ranked = (_showable(claim), claim.id), example
+                if ranked[0][0] > 0 and (best is None or ranked[0] > best[0]):
+                    best = ranked
+            for entity in graph.entities:
+                if len(found.types) < EDGES:
+                    found.types[entity.name][entity.type] += 1
+        if best:
+            heapq.heappush(facts, best) if len(facts) < FACTS else heapq.heappushpop(facts, best)
+    found.facts = [example for _, example in sorted(facts, key=lambda pair: pair[0], reverse=True)]
+    return found
+
+
+def _count(claim: Claim, found: Found) -> None:
+    found.claims += 1
+    found.grounded += claim.evidence is not None
+    score = claim.verdict("combined")
+    if score is not None:
+        found.judged += claim.evidence is not None
+        found.scores[claim.kept][min(BINS - 1, int(score * BINS))] += 1
+    if claim.dropped:
+        found.dropped[claim.dropped.rule] += 1
+        return
+    found.kept += 1
+    found.negated += claim.negated
+    found.hedged += claim.hedged
+    if claim.asserted and not claim.literal:
+        edge = Edge(*claim.names)
+        if edge in found.edges or len(found.edges) < EDGES:
+            found.edges.setdefault(edge, []).append(claim.score)
+            for old, new in ((claim.subject, edge.subject), (claim.object, edge.object)):
+                if old != new and old in found.types:
+                    found.types[new].update(found.types[old])
+        else:
+            found.edges_left_out += 1
+
+
+def _pick(example: Example, found: Found) -> None:
+    claim = example.claim
+    if claim.dropped:
+        picked = found.drops.setdefault(claim.dropped.rule, [])
+        # One example a document shows more than three of the same.
+        if len(picked) < DROPS and all(example.document.id != other.document.id for other in picked):
+            picked.append(example)
+    elif (claim.negated or claim.hedged) and claim.evidence and len(found.denied) < FACTS // 2:
+        found.denied.append(example)
+
+
+def _showable(claim: Claim) -> float:
+    """How well a claim serves as an example: its score where subject and object stand in the sentence, else 0."""
+    if not (claim.asserted and claim.evidence and claim.evidence.subject and claim.evidence.object):
+        return 0.0
+    return max(claim.score, 1e-6) * (0.8 if claim.literal else 1.0)
+
+
+class Reason(Struct):
+    """Failures of one stage for one reason."""
+
+    stage: str
+    kind: str
+    reason: str
+    count: int = 0
+    examples: list[Failure] = field(default_factory=list)
+
+
+class Run(Struct, frozen=True):
+    """A run folder as the report sees it; what is not there yet is None or empty."""
+
+    state: dict[str, Any]
+    found: Found | None
+    merges: tuple[Merge, ...]
+    calibration: dict[str, Reliability]
+    """Reliability "before" and "after" calibration."""
+    calibration_note: str
+    scores: Scores | None
+    failures: tuple[Reason, ...]
+
+
+def read_run(run: Path) -> Run:
+    """Everything the report shows. Raises RunFolderError where there is no run, StorageError at a damaged file."""
+    state = run_state(run)
+    readings = _latest(run, "readings")
+    names = _latest(run, "names")
+    calibration, note = _calibration(_latest(run, "calibration"))
+    scores = _latest(run, "scores")
+    return Run(
+        state=state,
+        found=gather(readings.records(Reading)) if readings else None,
+        merges=tuple(read_records(names.folder / "merges.jsonl", Merge)) if names else (),
+        calibration=calibration,
+        calibration_note=note,
+        scores=msgspec.json.decode((scores.folder / "scores.json").read_bytes(), type=Scores) if scores else None,
+        failures=tuple(_failures(run, state)),
+    )
+
+
+def _latest(run: Path, gives: str) -> Artifact | None:
+    try:
+        return latest(run, gives)
+    except KgdistillError:
+        return None
+
+
+def _calibration(artifact: Artifact | None) -> tuple[dict[str, Reliability], str]:
+    """The curves, and why there are none where there are none."""
+    if artifact is None:
+        return {}, "This run has not been calibrated."
+    plain = msgspec.json.decode((artifact.folder / "calibration.json").read_bytes(), type=dict[str, Any])
+    curves = {name: msgspec.convert(plain[name], Reliability) for name in ("before", "after") if plain.get(name)}
+    note = str(plain.get("calibrator", {}).get("reason", ""))
+    return {name: curve for name, curve in curves.items() if curve.count}, note
+
+
+def _failures(run: Path, state: dict[str, Any]) -> Iterator[Reason]:
+    """Failures and rejections of all stages by reason, those that failed first, each with a few examples."""
+    reasons: dict[tuple[str, str, str], Reason] = {}
+    for stage in state.get("stages", []):
+        for failure in Artifact(run / stage["folder"]).failures():
+            key = (stage["name"], failure.kind, failure.reason)
+            reason = reasons.setdefault(key, Reason(*key))
+            reason.count += 1
+            if len(reason.examples) < FAILURES:
+                reason.examples.append(failure)
+    yield from sorted(reasons.values(), key=lambda reason: (reason.kind, -reason.count))
