@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kgdistill.contracts import Dialogue, Request
 from kgdistill.teacher.dialogue import Ledger, converse
 from kgdistill.teacher.journal import Journal
@@ -64,11 +66,11 @@ def make_model(folder: Path, hidden: int) -> None:
     OPTForCausalLM(config).save_pretrained(folder)
 
 
-def requests(count: int, label: str) -> Iterator[Request]:
+def requests(count: int, label: str, tokens: int) -> Iterator[Request]:
     """Requests with a long shared beginning, as our prompts have, and a text of their own."""
     for number in range(count):
         prompt = f"{label}. {SENTENCE * 8}\n{number} {SENTENCE}"
-        yield Request("entities", prompt, temperature=0.8, max_tokens=96, samples=2, seed=number)
+        yield Request("entities", prompt, temperature=0.8, max_tokens=tokens, samples=2, seed=number)
 
 
 def bare(teacher: VllmTeacher, asked: list[Request]) -> float:
@@ -105,7 +107,7 @@ class Whole(VllmTeacher):
         found = super().poll()
         for _, answer in found:
             for reply in answer.replies:
-                object.__setattr__(reply, "finish", "stop")
+                msgspec.structs.force_setattr(reply, "finish", "stop")
         return found
 
 
@@ -113,6 +115,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--model", default="")
     options.add_argument("--requests", type=int, default=256)
+    options.add_argument("--tokens", type=int, default=96, help="longest reply")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--hidden", type=int, default=256, help="width of the model that is made")
     chosen = options.parse_args()
@@ -123,11 +126,11 @@ def main() -> None:
         model = Path(chosen.model or f"{folder}/model")
         teacher = Whole(Vllm(str(model), chat="no", enforce_eager=not chosen.model), model)
         bares, rates = [], []
-        bare(teacher, list(requests(16, "warm")))
+        bare(teacher, list(requests(16, "warm", chosen.tokens)))
         for turn in range(chosen.rounds):
-            bares.append(bare(teacher, list(requests(chosen.requests, f"bare {turn}"))))
+            bares.append(bare(teacher, list(requests(chosen.requests, f"bare {turn}", chosen.tokens))))
             label = f"ours {turn}"
-            rates.append(ours(teacher, list(requests(chosen.requests, label)), Path(folder), label))
+            rates.append(ours(teacher, list(requests(chosen.requests, label, chosen.tokens)), Path(folder), label))
         teacher.close()
     found = {
         "bare_tokens_per_second": statistics.median(bares),
