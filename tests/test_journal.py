@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgdistill.contracts import Answer, Reply, Request
@@ -35,6 +35,7 @@ def test_an_answer_comes_back_unchanged_and_the_prompt_stays_out(tmp_path: Path)
     assert b'"purpose":"entities"' in path.read_bytes()
 
 
+@settings(max_examples=50, deadline=None)
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5), logprob=st.floats(-1e9, 0))
 def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str], logprob: float) -> None:
     path = tmp_path_factory.mktemp("journal") / "0.jsonl"

@@ -253,7 +253,7 @@ def _open(
         ]
     except (httpx.InvalidURL, ValueError) as error:
         raise ModelError(f"base_url {settings.base_url!r} is no address: {error}") from error
-    headers = {"Host": url.netloc, "Content-Type": "application/json", "User-Agent": "kgdistill"}
+    headers = {"Host": url.netloc.decode("ascii"), "Content-Type": "application/json", "User-Agent": "kgdistill"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
     extensions = {"timeout": httpx.Timeout(settings.timeout_s, connect=min(30.0, settings.timeout_s)).as_dict()}
