@@ -341,15 +341,17 @@ def test_a_malformed_response_is_a_recorded_failure(start: Any, tmp_path: Path, 
 
 
 def test_concurrency_is_used_and_kept(start: Any) -> None:
-    def behave(_: int, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
-        time.sleep(0.05)
+    together = threading.Barrier(8)
+
+    def behave(number: int, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+        if number < 8:
+            together.wait(timeout=30)  # passes only when eight are under way
         return 200, {}, completion(body)
 
     endpoint, teacher = start(behave, concurrency=8)
     answers = ask(teacher, *(Request("p", str(number)) for number in range(60)))
-    assert endpoint.most == 8 and [answer.replies[0].text.split("/")[0] for answer in answers] == [
-        str(number) for number in range(60)
-    ]
+    assert endpoint.most == 8
+    assert [answer.replies[0].text.split("/")[0] for answer in answers] == [str(number) for number in range(60)]
 
 
 def test_a_teacher_can_be_closed_in_the_middle_and_at_once(start: Any) -> None:
