@@ -232,6 +232,8 @@ def _guarded(arguments: list[str], debug: bool) -> int:
         return _end(f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1, debug)
     except Exception as error:
         return _other(error, debug)
+    if code == INTERRUPTED:  # typer has caught Ctrl-C first
+        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
     return code if isinstance(code, int) else 0
 
 
