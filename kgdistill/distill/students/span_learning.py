@@ -183,4 +183,4 @@ def _pair_losses(
     scores = network.named(vectors[i, j], relations, 0).log_softmax(-1)
     wanted = [(k, number) for k, f in enumerate(found) for number in f[2].relations]
     relation = -scores[[k for k, _ in wanted], [n for _, n in wanted]].sum() if wanted else zero
-    return {"fact": fact / 10.0, "manner": manner_loss / 10.0, "relation": relation / 20.0}
+    return {"fact": fact / 10.0, "manner": manner_loss / 10.0, "relation": relation / 8.0}

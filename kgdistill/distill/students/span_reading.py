@@ -65,7 +65,8 @@ def read_window(
     if len(spans.first) == 0:
         return
     subjects = best(spans.mention, CANDIDATES[0])
-    objects = best(torch.maximum(spans.object, spans.mention), CANDIDATES[1])
+    both = torch.maximum(spans.object, spans.mention)
+    objects = best(both, CANDIDATES[1])
     if len(subjects) == 0 or len(objects) == 0:
         return
     texts = span_texts(words, window, spans, subjects, text)
@@ -75,7 +76,9 @@ def read_window(
     place = _places(words, window, spans.first, spans.last)
     _entities(network, spans.vectors[subjects], [place[i] for i in subjects.tolist()], texts, stands, sure, types, seen)
     logits, vectors = network.pairs(passage, spans, subjects, objects)
-    scores = logits[..., 0].sigmoid()
+    # A pair is no surer than its ends: this sorts out near-misses of a name ("Ada Byron wrote").
+    ends = spans.mention[subjects].sigmoid()[:, None] * both[objects].sigmoid()[None]
+    scores = logits[..., 0].sigmoid() * ends.sqrt()
     same = subjects[:, None] == objects[None]
     rows, columns = (scores.masked_fill(same, 0.0) >= least).nonzero(as_tuple=True)
     if len(rows) == 0:
@@ -146,17 +149,23 @@ def _entities(
 
 
 def gather(document: str, seen: Seen, sentences: Sequence[Span], words: Words, most_overlap: float) -> Extraction:
-    """One fact for each (subject, object); of a subject's overlapping objects the best scored."""
+    """One fact for each (subject, object); of overlapping objects of a subject, or subjects of an object, the best scored."""
     kept: list[Found] = []
     pairs: set[tuple[str, str]] = set()
     objects: dict[str, list[Span]] = {}
+    subjects: dict[str, list[Span]] = {}
     for found in sorted(seen.facts, key=lambda f: (-f.score, f.subject_span, f.object_span)):
         subject, pair = found.subject.casefold(), (found.subject.casefold(), found.object.casefold())
-        near = objects.setdefault(subject, [])
-        if pair in pairs or any(_shared(found.object_span, other) > most_overlap for other in near):
+        near, across = objects.setdefault(subject, []), subjects.setdefault(pair[1], [])
+        if (
+            pair in pairs
+            or any(_shared(found.object_span, other) > most_overlap for other in near)
+            or any(_shared(found.subject_span, other) > 0 for other in across)
+        ):
             continue
         pairs.add(pair)
         near.append(found.object_span)
+        across.append(found.subject_span)
         kept.append(found)
     facts = tuple(_fact(found, sentences) for found in sorted(kept, key=lambda f: (f.object_span, f.subject_span)))
     entities = tuple(

@@ -1,0 +1,141 @@
+"""The span student: words and windows, training that a kill only interrupts, exact offsets, asked relations, folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from kgdistill.distill.students.span import SpanSettings, SpanStudent
+from kgdistill.distill.students.span_examples import examples
+from kgdistill.distill.students.span_learning import overlaps
+from kgdistill.distill.students.words import read_words, shape, windows
+from kgdistill.encoders.minilm import model_folder
+from kgdistill.errors import ModelError
+from kgdistill.text.split import sentence_spans
+from students import pair, tiny_encoder
+
+TOKENIZER = AutoTokenizer.from_pretrained(model_folder())
+
+
+def start(folder: Path, epochs: int = 2) -> SpanStudent:
+    encoder = folder / "encoder"
+    if not encoder.exists():
+        torch.manual_seed(1)
+        tiny_encoder(encoder)
+    plan = SpanSettings(str(encoder), epochs=epochs, batch=2, width=32, check_every=1)
+    return SpanStudent.start(plan, ["born in", "occupation"], ["person", "city"])
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> SpanStudent:
+    """Untrained: it finds nonsense, but everything it finds must be where it says."""
+    made = start(tmp_path_factory.mktemp("span"))
+    torch.nn.init.constant_(made.network.kind.bias, 1.0)
+    torch.nn.init.constant_(made.network.fact.bias, 1.0)
+    return made
+
+
+@pytest.mark.parametrize(("word", "kind"), [("a", 0), ("Ada", 1), ("A", 1), ("USA", 2), ("iPad", 3), ("19", 4), ("B12", 5), ("–", 6)])
+def test_shapes(word: str, kind: int) -> None:
+    assert shape(word) == kind
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(max_size=100), st.integers(4, 30))
+def test_windows_cover_all_words_and_fit(text: str, most: int) -> None:
+    words = read_words(text, sentence_spans(text), TOKENIZER)
+    cut = list(windows(words, most + 16, most // 3))
+    covered = {i for window in cut for i in range(window.start, window.end)}
+    assert covered == set(range(len(words.spans)))
+    assert all(sum(len(words.pieces[i]) for i in range(w.start, w.end)) <= most + 16 for w in cut)
+    assert all(span.start < span.end <= len(text) for span in words.spans)
+
+
+def test_examples_carry_spans_facts_and_who_is_who() -> None:
+    one = pair(1)
+    words = read_words(one.text, sentence_spans(one.text), TOKENIZER)
+    (found,) = examples(one, words, list(windows(words, 254, 64)), ["born in", "occupation"].index, ["city", "person"].index)
+    spoken = {tuple(one.text[words.spans[a].start : words.spans[b].end] for a, b in key): held for key, held in found.facts.items()}
+    assert spoken.keys() == {("Yaw Osei", "Turin"), ("She", "chemist")}
+    assert spoken["She", "chemist"].relations == (1,)
+    assert len(found.mentions) == 3 and len(found.full) == 2 and set(found.types.values()) == {0, 1}
+
+
+def test_overlap_classes() -> None:
+    assert overlaps(["Hahn", "Otto Hahn", "hahn", "x"]).tolist()[0] == [1, 2, 1, 0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(st.sampled_from("Ada was 😀 born. In Oslo, שלום 1906!\n\té"), max_size=300))
+def test_offsets_are_exact_whatever_the_text(student: SpanStudent, text: str) -> None:
+    found = student.extract(text, 0.0, id="x")
+    for fact in found.facts:
+        assert fact.subject_span and fact.object_span
+        assert text[fact.object_span.start : fact.object_span.end]
+        assert 0 <= fact.start <= fact.object_span.start and fact.object_span.end <= fact.end <= len(text)
+        assert fact.subject in text and fact.object in text and 0.0 <= fact.score <= 1.0
+    for entity in found.entities:
+        assert all(0 <= s.start < s.end <= len(text) for s in entity.spans) and entity.name in text
+
+
+def test_a_long_document_is_read_whole(student: SpanStudent) -> None:
+    text = " ".join(pair(i).text for i in range(60))
+    assert len(student.prepare(text)[1]) > 3
+    ends = [fact.object_span.end for fact in student.extract(text, 0.0).facts if fact.object_span]
+    assert max(ends) > 0.8 * len(text)
+
+
+def test_only_asked_relations_are_given(student: SpanStudent) -> None:
+    found = student.extract(pair(2).text, 0.0, ["never seen before", "other"])
+    assert found.facts and {fact.relation for fact in found.facts} <= {"never seen before", "other"}
+
+
+def test_training_lowers_the_loss_and_the_folder_holds_everything(tmp_path: Path) -> None:
+    student = start(tmp_path, epochs=4)
+    pairs = [pair(i) for i in range(6)]
+    figures = student.fit(pairs, pairs[:3], tmp_path / "checkpoints")
+    log = figures["log"]
+    assert log[-1]["fact"] < log[0]["fact"] and log[-1]["mention"] < log[0]["mention"]
+    student.save_pretrained(tmp_path / "saved")
+    (tmp_path / "encoder").rename(tmp_path / "gone")
+    again = SpanStudent.from_pretrained(tmp_path / "saved")
+    assert again.config == student.config
+    one, other = student.read("x", pair(2).text), again.read("x", pair(2).text)
+    assert max((f.score for f in other.facts), default=0) == pytest.approx(max((f.score for f in one.facts), default=0), abs=0.05)
+    assert again.extract(pair(2).text) == SpanStudent.from_pretrained(tmp_path / "saved").extract(pair(2).text)
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [pair(i) for i in range(4)]
+    whole = start(tmp_path, epochs=3)
+    whole.fit(pairs, pairs[:2], tmp_path / "whole")
+
+    from kgdistill.distill.students import span_training
+
+    kept = span_training._checkpoint
+
+    def dies(folder: Path, network: object, optimizer: object, progress: span_training.Progress) -> None:
+        kept(folder, network, optimizer, progress)
+        if progress.epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(span_training, "_checkpoint", dies)
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path, epochs=3).fit(pairs, pairs[:2], tmp_path / "broken")
+    monkeypatch.setattr(span_training, "_checkpoint", kept)
+    resumed = start(tmp_path, epochs=3)
+    resumed.fit(pairs, pairs[:2], tmp_path / "broken")
+    for (name, one), (_, other) in zip(whole.network.named_parameters(), resumed.network.named_parameters(), strict=True):
+        assert torch.equal(one, other), name
+
+
+def test_a_wrong_folder_is_a_clear_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no encoder"):
+        SpanStudent.start(SpanSettings(str(tmp_path)), ["a"], ["b"])
+    with pytest.raises(ModelError, match="no span student"):
+        SpanStudent.from_pretrained(tmp_path)
