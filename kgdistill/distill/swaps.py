@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 Kind = Literal["person", "place", "other"]
-_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"\d+")
 _PLACES = frozenset(
     "city country town village region state river island lake continent mountain volcano province district county "

@@ -1,0 +1,105 @@
+"""Lessons are the pipeline's own prompts with the replies wanted, and swaps change a document the same way everywhere."""
+
+import itertools
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from kgdistill.distill.lessons import document_lessons, lessons, read_seed, split_of, windows
+from kgdistill.distill.swaps import LetterModel, NamePool, swap
+from kgdistill.errors import SourceError
+from kgdistill.prompts import schemas
+
+SEED = Path(__file__).parent.parent / "data" / "seed"
+DOCUMENTS = read_seed(SEED)
+
+
+def test_every_reply_is_what_the_pipeline_can_read() -> None:
+    shapes = {"rewrite": schemas.Rewriting, "entities": schemas.EntityList, "propositions": schemas.PropositionList}
+    seen = set()
+    for lesson in itertools.islice(lessons(DOCUMENTS, 0), 300):
+        for turn in lesson.turns:
+            task = turn.prompt.rsplit("Task: ", 1)[-1].split("\n", 1)[0] if "Task: " in turn.prompt else "judge"
+            seen.add(task)
+            if task in shapes:
+                schemas.read(turn.reply, shapes[task])
+            else:
+                assert turn.reply in ("yes", "no")
+    assert seen == {"rewrite", "entities", "propositions", "judge"}
+
+
+def test_swapped_documents_still_say_what_their_facts_say() -> None:
+    pool, chance = NamePool(DOCUMENTS), random.Random(1)
+    changed = 0
+    for document in DOCUMENTS[:60]:
+        other = swap(document, pool, chance)
+        changed += other.text != document.text
+        assert [len(s.facts) for s in other.sentences] == [len(s.facts) for s in document.sentences]
+        for sentence, original in zip(other.sentences, document.sentences, strict=True):
+            for fact, before in zip(sentence.facts, original.facts, strict=True):
+                assert fact.relation == before.relation
+                if before.subject in before.proposition:
+                    assert fact.subject in fact.proposition
+                if before.object in original.standalone:
+                    assert fact.object in sentence.standalone
+    assert changed > 50
+
+
+def test_the_same_seed_gives_the_same_lessons() -> None:
+    first, second = (list(itertools.islice(lessons(DOCUMENTS, 7), 50)) for _ in range(2))
+    assert first == second
+    assert first != list(itertools.islice(lessons(DOCUMENTS, 8), 50))
+
+
+def test_without_augmentation_there_is_one_plain_pass() -> None:
+    texts = {s.text for d in DOCUMENTS[:5] for s in d.sentences}
+    found = list(lessons(DOCUMENTS[:5], 0, augment=False))
+    assert found
+    extracted = [json.loads(turn.reply) for lesson in found for turn in lesson.turns if "propositions" in turn.reply]
+    assert sum(len(reply["propositions"]) for reply in extracted) == sum(
+        len(s.facts) for d in DOCUMENTS[:5] for s in d.sentences
+    )
+    assert texts
+
+
+def test_judged_claims_are_of_both_kinds() -> None:
+    chance = random.Random(0)
+    answers = [
+        turn.reply
+        for document in DOCUMENTS[:40]
+        for lesson in document_lessons(document, ["made of", "part of"], chance)
+        for turn in lesson.turns
+        if turn.reply in ("yes", "no")
+    ]
+    share = answers.count("yes") / len(answers)
+    assert 0.45 < share < 0.75
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 40])
+def test_windows_cover_every_sentence_once(count: int) -> None:
+    found = list(windows(count, random.Random(count)))
+    assert [place for start, end in found for place in range(start, end)] == list(range(count))
+
+
+def test_split_is_fixed_by_id_and_has_all_three_parts() -> None:
+    parts = [split_of(document.id) for document in DOCUMENTS]
+    assert parts == [split_of(document.id) for document in DOCUMENTS]
+    assert {"train", "validation", "test"} == set(parts)
+    assert 0.7 < parts.count("train") / len(parts) < 0.9
+
+
+def test_invented_words_look_like_words() -> None:
+    model = LetterModel(["Kerleau", "Ravelin", "Orne", "Bergamo", "Kristiansen"] * 3)
+    words = {model.draw(random.Random(i)) for i in range(50)}
+    assert len(words) > 5
+    assert all(word[0].isupper() and 3 <= len(word) <= 11 for word in words)
+
+
+def test_a_broken_line_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pairs_x.jsonl").write_text('{"id": 1}\n')
+    with pytest.raises(SourceError, match=r"pairs_x.jsonl:1: "):
+        read_seed(tmp_path)
+    with pytest.raises(SourceError, match="no pairs_"):
+        read_seed(tmp_path / "nowhere")
