@@ -35,7 +35,7 @@ TOWNS = ("Oslo", "Accra", "Kyoto", "Turin", "Brno", "Tunis", "Apia", "Bergen")
 
 
 def pair(number: int, split: str = "train") -> Pair:
-    """"X was born in T. She worked for C." with all its spans."""
+    """ "X was born in T. She worked for C." with all its spans."""
     person, town = PEOPLE[number % 8], TOWNS[(number * 3) % 8]
     text = f"{person} was born in {town}. She was a chemist 😀 in {1900 + number}."
     end = text.index("She")

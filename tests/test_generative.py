@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from students import pair, tiny_writer
 
 from kgdistill.distill.students.generative import (
     IGNORE,
@@ -17,7 +18,6 @@ from kgdistill.errors import ModelError
 from kgdistill.records import Fact, Span
 from kgdistill.text.notation import read_lenient
 from kgdistill.text.split import sentence_spans
-from students import pair, tiny_writer
 
 
 def start(folder: Path, *, paired: bool, rank: int = 4) -> GenerativeStudent:
@@ -60,7 +60,9 @@ def test_it_learns_is_kept_and_comes_back(tmp_path: Path, paired: bool, rank: in
     assert all(failure.stage == "extract" and failure.raw for failure in again.failures)
 
 
-def test_what_it_writes_is_read_grounded_and_its_faults_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_it_writes_is_read_grounded_and_its_faults_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     student = start(tmp_path, paired=False)
     written = graph_text(pair(1)) + "\nno line of ours"
     monkeypatch.setattr(student, "_write", lambda text: (written, 0.75))

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from students import pair
 
-from kgdistill.distill.pairs import PairSettings, from_row, make_pairs, read_pairs, split_of, to_row, write_pairs
 from kgdistill.distill.pairing import agreement, matches, word_f1
+from kgdistill.distill.pairs import PairSettings, from_row, make_pairs, read_pairs, split_of, to_row, write_pairs
 from kgdistill.distill.relations import relation_name
 from kgdistill.distill.seed import seed_pairs
 from kgdistill.distill.variation import Variation, replace_words
@@ -30,7 +31,6 @@ from kgdistill.records import (
     Triple,
     Verdict,
 )
-from students import pair
 
 SEED = Path(__file__).parent.parent / "data" / "seed"
 
@@ -41,7 +41,15 @@ def reading(number: int, text: str = "") -> Reading:
     name, stop = text.split()[0], text.index(".") + 1
     evidence = Evidence(Span(0, stop), Span(0, len(name)), Span(text.index("Notes"), text.index("Notes") + 5))
     verdict = (Verdict("combined", 0.75),)
-    good = Triple("1", name, "wrote", "Notes", evidence=evidence, verdicts=verdict, canonical=Canonical("Ada L", "author of", "Notes"))
+    good = Triple(
+        "1",
+        name,
+        "wrote",
+        "Notes",
+        evidence=evidence,
+        verdicts=verdict,
+        canonical=Canonical("Ada L", "author of", "Notes"),
+    )
     bad = Triple("2", name, "hated", "Notes", evidence=evidence, dropped=Drop("low score", "0.1"))
     capped = Triple("3", name, "saw", "Notes", evidence=evidence, dropped=Drop("cap", "too many"))
     repeat = Triple("4", name, "did write", "Notes", evidence=evidence, dropped=Drop("same", "again", "1"))
@@ -114,7 +122,13 @@ def test_seed_pronouns_belong_to_whom_the_standalone_sentence_names() -> None:
 
 @pytest.mark.parametrize(
     ("name", "folded"),
-    [("worked for", "works for"), ("was born in", "born in"), ("has been part of", "part of"), ("is", "is"), ("Born_In", "born in")],
+    [
+        ("worked for", "works for"),
+        ("was born in", "born in"),
+        ("has been part of", "part of"),
+        ("is", "is"),
+        ("Born_In", "born in"),
+    ],
 )
 def test_relation_names_fold(name: str, folded: str) -> None:
     assert relation_name(name) == folded
@@ -127,7 +141,12 @@ def test_folding_a_relation_twice_changes_nothing(name: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.integers(0, 40), st.dictionaries(st.sampled_from(["Oslo", "was", "Accra", "chemist", "Ada", "Osei"]), st.text("aäé😀", min_size=1, max_size=9)))
+@given(
+    st.integers(0, 40),
+    st.dictionaries(
+        st.sampled_from(["Oslo", "was", "Accra", "chemist", "Ada", "Osei"]), st.text("aäé😀", min_size=1, max_size=9)
+    ),
+)
 def test_swaps_keep_every_span_on_its_name(number: int, words: dict[str, str]) -> None:
     varied = replace_words(pair(number), words)
     for fact in varied.facts:

@@ -1,4 +1,4 @@
-"""The span student: words and windows, training that a kill only interrupts, exact offsets, asked relations, folders."""
+"""The span student: words and windows, training that a kill only interrupts, exact offsets, relations, folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from students import pair, tiny_encoder
 from transformers import AutoTokenizer
 
 from kgdistill.distill.students.span import SpanSettings, SpanStudent
@@ -17,7 +18,6 @@ from kgdistill.distill.students.words import read_words, shape, windows
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError
 from kgdistill.text.split import sentence_spans
-from students import pair, tiny_encoder
 
 TOKENIZER = AutoTokenizer.from_pretrained(model_folder())
 
@@ -40,7 +40,9 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> SpanStudent:
     return made
 
 
-@pytest.mark.parametrize(("word", "kind"), [("a", 0), ("Ada", 1), ("A", 1), ("USA", 2), ("iPad", 3), ("19", 4), ("B12", 5), ("–", 6)])
+@pytest.mark.parametrize(
+    ("word", "kind"), [("a", 0), ("Ada", 1), ("A", 1), ("USA", 2), ("iPad", 3), ("19", 4), ("B12", 5), ("–", 6)]
+)
 def test_shapes(word: str, kind: int) -> None:
     assert shape(word) == kind
 
@@ -59,8 +61,13 @@ def test_windows_cover_all_words_and_fit(text: str, most: int) -> None:
 def test_examples_carry_spans_facts_and_who_is_who() -> None:
     one = pair(1)
     words = read_words(one.text, sentence_spans(one.text), TOKENIZER)
-    (found,) = examples(one, words, list(windows(words, 254, 64)), ["born in", "occupation"].index, ["city", "person"].index)
-    spoken = {tuple(one.text[words.spans[a].start : words.spans[b].end] for a, b in key): held for key, held in found.facts.items()}
+    (found,) = examples(
+        one, words, list(windows(words, 254, 64)), ["born in", "occupation"].index, ["city", "person"].index
+    )
+    spoken = {
+        tuple(one.text[words.spans[a].start : words.spans[b].end] for a, b in key): held
+        for key, held in found.facts.items()
+    }
     assert spoken.keys() == {("Yaw Osei", "Turin"), ("She", "chemist")}
     assert spoken["She", "chemist"].relations == (1,)
     assert len(found.mentions) == 3 and len(found.full) == 2 and set(found.types.values()) == {0, 1}
@@ -106,7 +113,9 @@ def test_training_lowers_the_loss_and_the_folder_holds_everything(tmp_path: Path
     again = SpanStudent.from_pretrained(tmp_path / "saved")
     assert again.config == student.config
     one, other = student.read("x", pair(2).text), again.read("x", pair(2).text)
-    assert max((f.score for f in other.facts), default=0) == pytest.approx(max((f.score for f in one.facts), default=0), abs=0.05)
+    assert max((f.score for f in other.facts), default=0) == pytest.approx(
+        max((f.score for f in one.facts), default=0), abs=0.05
+    )
     assert again.extract(pair(2).text) == SpanStudent.from_pretrained(tmp_path / "saved").extract(pair(2).text)
 
 
@@ -130,7 +139,9 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypat
     monkeypatch.setattr(span_training, "_checkpoint", kept)
     resumed = start(tmp_path, epochs=3)
     resumed.fit(pairs, pairs[:2], tmp_path / "broken")
-    for (name, one), (_, other) in zip(whole.network.named_parameters(), resumed.network.named_parameters(), strict=True):
+    for (name, one), (_, other) in zip(
+        whole.network.named_parameters(), resumed.network.named_parameters(), strict=True
+    ):
         assert torch.equal(one, other), name
 
 

@@ -1,4 +1,4 @@
-"""Training in one call: splits, a finished folder, figures, the card; and the extractor, JSON and spaCy on what it saved."""
+"""Training in one call: splits, a finished folder, figures, the card; the extractor, JSON and spaCy on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
+from students import pair, tiny_encoder
 
 import kgdistill
 from kgdistill.distill.extractor import Extractor, to_json
@@ -15,7 +16,6 @@ from kgdistill.distill.students.span import SpanSettings
 from kgdistill.distill.train import calibration_error, splits, train
 from kgdistill.errors import ModelError, SourceError
 from kgdistill.records import Entity, Extraction, Fact, Pair, Span
-from students import pair, tiny_encoder
 
 PAIRS = [*(pair(i) for i in range(5)), pair(5, "validation"), pair(6, "test")]
 
@@ -47,14 +47,25 @@ def test_the_extractor_gives_the_promised_json(folder: Path) -> None:
     found = to_json(kgdistill.Extractor.from_pretrained(folder).extract(text, 0.0, id="d1"))
     assert json.loads(json.dumps(found)) == found and set(found) == {"id", "entities", "facts"} and found["id"] == "d1"
     made = to_json(
-        Extraction("x", (Entity("Ada", "person", (Span(2, 5),)), Entity("Q", "thing")), (Fact("Ada", "r", "b", 0.51239, 1, 9),))
+        Extraction(
+            "x", (Entity("Ada", "person", (Span(2, 5),)), Entity("Q", "thing")), (Fact("Ada", "r", "b", 0.51239, 1, 9),)
+        )
     )
     assert made["entities"] == [
         {"name": "Ada", "type": "person", "start": 2, "end": 5},
         {"name": "Q", "type": "thing", "start": -1, "end": -1},
     ]
     assert made["facts"] == [
-        {"subject": "Ada", "relation": "r", "object": "b", "score": 0.5124, "start": 1, "end": 9, "negated": False, "hedged": False}
+        {
+            "subject": "Ada",
+            "relation": "r",
+            "object": "b",
+            "score": 0.5124,
+            "start": 1,
+            "end": 9,
+            "negated": False,
+            "hedged": False,
+        }
     ]
 
 

@@ -40,8 +40,9 @@ tags:
 # A student that reads knowledge graphs
 
 {_KINDS[family]}
-Trained by kgdistill on {documents["train"]} documents with {facts["train"]} facts; {documents["validation"]} documents chose
-the moment to stop, the threshold and the calibration; {documents["test"]} were kept for the test. Split by document.
+Trained by kgdistill on {documents["train"]} documents with {facts["train"]} facts; {documents["validation"]} documents
+chose the moment to stop, the threshold and the calibration; {documents["test"]} were kept
+for the test. Split by document.
 
     from kgdistill import Extractor
     Extractor.from_pretrained("this folder").extract("Marie Curie was born in Warsaw.")
@@ -49,8 +50,10 @@ the moment to stop, the threshold and the calibration; {documents["test"]} were 
 ## Measured
 {table}
 
-A pair is right when subject and object each share at least half their words (F1) with those of a gold fact, one to one.
-Scores are calibrated (isotonic, on the validation documents) to the share of right pairs; they do not speak of the relation.
+A pair is right when subject and object each share at least half their words (F1) with those of a gold fact,
+one to one.
+Scores are calibrated (isotonic, on the validation documents) to the share of right pairs; they do not
+speak of the relation.
 
 ## Settings
 {settings}
@@ -58,5 +61,6 @@ Scores are calibrated (isotonic, on the validation documents) to the share of ri
 ## Limits
 - The graphs it learnt from were written by a language model, not by people; where that is wrong or silent, so is this.
 - Few documents were seen: subjects far from them, long sentences and rare relations are read worse.
-- One relation for each (subject, object); what a text only implies is not read. Do not rely on it for facts about people.
+- One relation for each (subject, object); what a text only implies is not read.
+- Do not rely on it for facts about people.
 """

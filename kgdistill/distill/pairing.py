@@ -21,7 +21,7 @@ def word_f1(one: str, other: str) -> float:
 
 
 def matches(found: Sequence[Fact], gold: Sequence[Fact], least: float = 0.5) -> list[int]:
-    """For each found fact the gold fact it is matched with, or -1: subject and object word F1 each >= `least`, best first."""
+    """For each found fact its gold fact, or -1: one to one, subject and object word F1 each >= `least`, best first."""
     scored = sorted(
         (
             (s + o, relation_name(f.relation) == relation_name(g.relation), i, j)
@@ -50,14 +50,17 @@ def f1(right: float, found: float, gold: float) -> float:
 
 
 def agreement(found: Sequence[Sequence[Fact]], gold: Sequence[Sequence[Fact]]) -> dict[str, float]:
-    """Precision, recall and F1 of pairs, over documents in the same order, and the share of pairs with the relation right."""
+    """Precision, recall and F1 of pairs over documents in the same order; share of these with the right relation."""
     right = named = given = wanted = 0
     for facts, truth in zip(found, gold, strict=True):
         truth = distinct(truth)
         pairs = matches(facts, truth)
         given, wanted = given + len(facts), wanted + len(truth)
         right += sum(j >= 0 for j in pairs)
-        named += sum(j >= 0 and relation_name(f.relation) == relation_name(truth[j].relation) for f, j in zip(facts, pairs, strict=True))
+        named += sum(
+            j >= 0 and relation_name(f.relation) == relation_name(truth[j].relation)
+            for f, j in zip(facts, pairs, strict=True)
+        )
     return {
         "precision": right / given if given else 0.0,
         "recall": right / wanted if wanted else 0.0,

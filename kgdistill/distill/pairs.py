@@ -130,7 +130,7 @@ def write_pairs(folder: Path, pairs: Iterable[Pair]) -> dict[str, int]:
     schema = _schema(pyarrow)
     writers = {split: parquet.ParquetWriter(folder / f"{split}.parquet", schema) for split in SPLITS}
     lines = {split: (folder / f"{split}.jsonl").open("wb") for split in SPLITS}
-    waiting: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+    waiting: dict[Split, list[dict[str, Any]]] = {split: [] for split in SPLITS}
     try:
         for pair in pairs:
             row = to_row(pair)
@@ -164,7 +164,7 @@ def to_row(pair: Pair) -> dict[str, Any]:
     """Plain columns: every key is there in every row, spans are {"start", "end"} or None."""
 
     def span(value: Span | None) -> dict[str, int] | None:
-        return value and {"start": value.start, "end": value.end}
+        return {"start": value.start, "end": value.end} if value else None
 
     def fact(value: Fact) -> dict[str, Any]:
         columns = {name: getattr(value, name) for name in Fact.__struct_fields__}
@@ -220,9 +220,7 @@ def _schema(pyarrow: Any) -> Any:
 
 def data_card(counts: dict[Split, int], sizes: dict[str, int]) -> str:
     """The README of a folder of pairs, with its figures."""
-    files = "\n".join(
-        f"      - split: {split}\n        path: {split}.parquet" for split in SPLITS if counts[split]
-    )
+    files = "\n".join(f"      - split: {split}\n        path: {split}.parquet" for split in SPLITS if counts[split])
     return f"""---
 configs:
   - config_name: default
@@ -236,12 +234,14 @@ tags:
 # Pairs of documents and knowledge graphs
 
 {sum(counts.values())} documents ({", ".join(f"{counts[split]} {split}" for split in SPLITS)}), {sizes["words"]} words,
-{sizes["facts"]} facts and {sizes["negatives"]} negatives (facts that were dropped). Made by kgdistill from a teacher's judged claims.
+{sizes["facts"]} facts and {sizes["negatives"]} negatives (facts that were dropped).
+Made by kgdistill from a teacher's judged claims.
 
 - `text`: the document, untouched. Every offset counts its Unicode code points.
 - `entities`: name, type, and where each is mentioned.
-- `facts`: subject and object as the document spells them, canonical relation, score, evidence sentence (`start`, `end`),
-  spans of subject and object where they occur literally, `negated` and `hedged` (the relation itself stays positive).
+- `facts`: subject and object as the document spells them, canonical relation, score, evidence
+  sentence (`start`, `end`), spans of subject and object where they occur literally,
+  `negated` and `hedged` (the relation itself stays positive).
 - The split is by document: the hash of its id decides. Equal texts occur once.
 
 Facts are a model's reading, not a person's: expect mistakes and gaps.

@@ -44,7 +44,7 @@ class Facts:
         return self
 
 
-@Language.factory("kgdistill", default_config={"path": "", "min_score": None})
+@Language.factory("kgdistill", default_config={"path": "", "min_score": None})  # type: ignore[untyped-decorator]
 def make(nlp: Language, name: str, path: str, min_score: float | None) -> Facts:
     """The component; `path` is a student's folder ("" is the one that ships)."""
     return Facts(path, min_score)

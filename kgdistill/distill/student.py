@@ -16,7 +16,7 @@ class Student(Protocol):
     """A small model that reads a document's graph in one pass."""
 
     def fit(self, train: Sequence[Pair], validation: Sequence[Pair], folder: Path) -> dict[str, Any]:
-        """Learn; checkpoints lie in `folder`, and the same call after a kill goes on from them. Returns the log and figures."""
+        """Learn; checkpoints lie in `folder`, from which the same call goes on after a kill. Gives log and figures."""
 
     def extract(
         self, text: str, min_score: float | None = None, relations: Sequence[str] | None = None, *, id: str = ""

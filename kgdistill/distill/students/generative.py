@@ -87,9 +87,13 @@ class GenerativeStudent:
             from peft import LoraConfig, TaskType, get_peft_model
 
             task = TaskType.SEQ_2_SEQ_LM if paired else TaskType.CAUSAL_LM
-            lora = LoraConfig(task_type=task, r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear")
+            lora = LoraConfig(
+                task_type=task, r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear"
+            )
             model = get_peft_model(model, lora)
-        student = cls(model, tokenizer, GenerativeConfig("generative", paired, settings.max_source, settings.max_target))
+        student = cls(
+            model, tokenizer, GenerativeConfig("generative", paired, settings.max_source, settings.max_target)
+        )
         student.settings = settings
         return student
 
@@ -169,9 +173,9 @@ class GenerativeStudent:
     def extract(
         self, text: str, min_score: float | None = None, relations: Sequence[str] | None = None, *, id: str = ""
     ) -> Extraction:
-        """See `Student.extract`; a text longer than the model's source length is read in runs of whole sentences.
+        """See `Student.extract`; a text longer than the model's source length is read in runs of sentences.
 
-        A fact's score is the mean probability of the tokens written; with `relations`, facts of other names are left out.
+        A fact's score is the mean probability of the tokens written; with `relations`, others are left out.
         """
         least = self.config.threshold if min_score is None else min_score
         entities: dict[str, Entity] = {}
@@ -203,7 +207,7 @@ class GenerativeStudent:
                 runs.append(sentence)
         return runs
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _write(self, text: str) -> tuple[str, float]:
         """What the model writes for a text (greedily), and the mean probability of its tokens."""
         self.model.eval()
@@ -221,7 +225,9 @@ class GenerativeStudent:
             output_logits=True,
         )
         tokens = written.sequences[0, -len(written.logits) :]
-        logs = [float(step[0].float().log_softmax(-1)[token]) for step, token in zip(written.logits, tokens, strict=True)]
+        logs = [
+            float(step[0].float().log_softmax(-1)[token]) for step, token in zip(written.logits, tokens, strict=True)
+        ]
         return self.tokenizer.decode(tokens, skip_special_tokens=True), math.exp(sum(logs) / max(1, len(logs)))
 
     def save_pretrained(self, folder: Path) -> None:

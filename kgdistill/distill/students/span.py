@@ -137,9 +137,7 @@ class SpanStudent:
             with torch.inference_mode():
                 passages = self.passages(parts)
             for (_, window), passage in zip(parts, passages, strict=True):
-                read_window(
-                    self.network, passage, words, window, text, names, self.types, self.config.least, seen
-                )
+                read_window(self.network, passage, words, window, text, names, self.types, self.config.least, seen)
         return gather(id_, seen, sentences, words, self.config.most_overlap)
 
     def passages(self, parts: Sequence[tuple[Words, Window]]) -> list[Any]:
@@ -173,14 +171,16 @@ class SpanStudent:
         return Names(names, embed_names(self.network, self.tokenizer, names).to(self.network.device))
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def embed_names(network: SpanNetwork, tokenizer: Any, names: Sequence[str]) -> torch.Tensor:
     """Unit vectors (names, hidden), float32."""
     was = network.training
     network.eval()
     rows = []
     for position in range(0, len(names), 256):
-        batch = tokenizer(list(names[position : position + 256]), padding=True, truncation=True, max_length=32, return_tensors="pt")
+        batch = tokenizer(
+            list(names[position : position + 256]), padding=True, truncation=True, max_length=32, return_tensors="pt"
+        )
         rows.append(network.embed(batch["input_ids"].to(network.device), batch["attention_mask"].to(network.device)))
     network.train(was)
     return torch.cat(rows) if rows else torch.zeros(0, network.kind.in_features)

@@ -1,4 +1,4 @@
-"""The span student's loss: spans, links, types, pairs and relations of one window, and names that stay where they were."""
+"""The span student's loss on one window: spans, links, types, pairs and relations."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Spans(Struct, frozen=True):
     """Logits: the object of a fact."""
 
 
-class SpanNetwork(nn.Module):
+class SpanNetwork(nn.Module):  # type: ignore[misc]
     """Encoder with heads; `width` is the size of a span vector."""
 
     def __init__(self, encoder: Any, width: int = 256) -> None:

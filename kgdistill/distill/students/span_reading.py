@@ -14,7 +14,9 @@ from kgdistill.distill.students.words import Window, Words
 from kgdistill.records import Entity, Extraction, Fact, Span
 
 _PRONOUNS = frozenset(
-    "he she it they him her them his hers its their theirs i we me us my our who whom which that this these those".split()
+    (  # noqa: SIM905 - plain words read best
+        "he she it they him her them his hers its their theirs i we me us my our who whom which that this these those"
+    ).split()
 )
 
 
@@ -48,7 +50,7 @@ class Seen(Struct):
     facts: list[Found]
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def read_window(
     network: SpanNetwork,
     passage: Passage,
@@ -149,7 +151,7 @@ def _entities(
 
 
 def gather(document: str, seen: Seen, sentences: Sequence[Span], words: Words, most_overlap: float) -> Extraction:
-    """One fact for each (subject, object); of overlapping objects of a subject, or subjects of an object, the best scored."""
+    """One fact for each (subject, object); of a subject's overlapping objects, and the reverse, the best scored."""
     kept: list[Found] = []
     pairs: set[tuple[str, str]] = set()
     objects: dict[str, list[Span]] = {}

@@ -13,12 +13,12 @@ from msgspec import Struct
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from kgdistill.distill.pairing import agreement, f1, matches
-from kgdistill.distill.students.span import SpanStudent, embed_names
+from kgdistill.distill.pairing import agreement, matches
+from kgdistill.distill.students.span import SpanStudent
 from kgdistill.distill.students.span_examples import Example, examples
 from kgdistill.distill.students.span_learning import window_losses
 from kgdistill.distill.variation import Variation
-from kgdistill.records import Extraction, Fact, Pair
+from kgdistill.records import Extraction, Pair
 
 
 class Progress(Struct):
@@ -112,8 +112,10 @@ def _epoch(
     return totals
 
 
-def batch_losses(student: SpanStudent, batch: Sequence[tuple[Example, str]], chance: random.Random) -> dict[str, Tensor]:
-    """Mean losses of some windows by part, with "names": how far names moved from where the encoder had them."""
+def batch_losses(
+    student: SpanStudent, batch: Sequence[tuple[Example, str]], chance: random.Random
+) -> dict[str, Tensor]:
+    """Mean losses of some windows by part; "names" is how far names moved from where the encoder had them."""
     network, device = student.network, student.network.device
     with torch.autocast(device.type, torch.bfloat16):
         passages = student.passages([(example.words, example.window) for example, _ in batch])
@@ -125,7 +127,11 @@ def batch_losses(student: SpanStudent, batch: Sequence[tuple[Example, str]], cha
         if student.relations.names:
             numbers = [chance.randrange(len(student.relations.names)) for _ in range(12)]
             names = student.tokenizer(
-                [student.relations.names[i] for i in numbers], padding=True, truncation=True, max_length=16, return_tensors="pt"
+                [student.relations.names[i] for i in numbers],
+                padding=True,
+                truncation=True,
+                max_length=16,
+                return_tensors="pt",
             ).to(device)
             vectors = network.embed(names["input_ids"], names["attention_mask"])
             parts["names"] = (1 - (vectors * student.relations.vectors[numbers]).sum(-1)).mean() * 2
@@ -150,29 +156,25 @@ def best_threshold(read: Sequence[Extraction], pairs: Sequence[Pair]) -> dict[st
 
 def calibrate(student: SpanStudent, pairs: Sequence[Pair]) -> dict[str, float]:
     """Fit the isotonic curve from raw scores to the share of right pairs, and the default threshold, on `pairs`."""
+    import numpy
     from sklearn.isotonic import IsotonicRegression
 
     read = [student.read(pair.id, pair.text) for pair in pairs]
     scores, right = [], []
     for extraction, pair in zip(read, pairs, strict=True):
         scores += [fact.score for fact in extraction.facts]
-        right += [float(j >= 0) for j in _by_score(extraction.facts, pair.facts)]
+        right += [float(j >= 0) for j in matches(extraction.facts, pair.facts)]
     if len(set(right)) < 2:
         return {}
     curve = IsotonicRegression(y_min=0.01, y_max=0.99, out_of_bounds="clip").fit(scores, right)
     raw = [round(float(x), 4) for x in curve.X_thresholds_]
     worth = [round(float(y) + 0.001 * x, 5) for x, y in zip(raw, curve.y_thresholds_, strict=True)]
     figures = best_threshold(read, pairs)
-    least = float(torch.tensor(0.0))
-    import numpy
-
     least = float(numpy.interp(figures["threshold"], raw, worth))
-    student.config = msgspec.structs.replace(student.config, raw=tuple(raw), calibrated=tuple(worth), threshold=round(least, 4))
+    student.config = msgspec.structs.replace(
+        student.config, raw=tuple(raw), calibrated=tuple(worth), threshold=round(least, 4)
+    )
     return {f"validation_{key}": value for key, value in figures.items()}
-
-
-def _by_score(found: Sequence[Fact], gold: Sequence[Fact]) -> list[int]:
-    return matches(found, gold)
 
 
 def _state(network: Any) -> dict[str, Tensor]:
@@ -209,6 +211,3 @@ def _resume(folder: Path, network: Any, optimizer: Any, schedule: Any) -> Progre
     optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
     schedule.load_state_dict({**schedule.state_dict(), "last_epoch": progress.steps})
     return progress
-
-
-__all__ = ["batch_losses", "best_threshold", "calibrate", "embed_names", "fit"]
