@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer, OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast
 
 # Runs of JSON between the values of a reply, as single tokens: half of a reply's length would be punctuation else.
@@ -30,6 +31,11 @@ _GLUE = (
     ',{"text":"',
     '{"text":"',
 )
+# Parts of a vector's usual length: how far ways of writing lie apart, and what each token has for itself.
+_WRITING = 0.35
+_OWN = 0.15
+# The last layer's output is what tokens are scored by: at the encoder's own length every score would be certain.
+_OUTPUT = 0.15
 _SPLIT = r"\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
@@ -105,6 +111,9 @@ def warm_start(encoder: Path, tokenizer: PreTrainedTokenizerFast, context: int, 
     with torch.no_grad():
         for ours, theirs in zip(decoder.layers, bert.encoder.layer, strict=True):
             _copy_layer(ours, theirs)
+        last = decoder.layers[-1].final_layer_norm
+        last.weight.mul_(_OUTPUT)
+        last.bias.mul_(_OUTPUT)
         words, positions = _folded_tables(bert.embeddings)
         decoder.embed_tokens.weight.copy_(_compose(words, AutoTokenizer.from_pretrained(encoder), tokenizer))
         index = torch.arange(context)
@@ -143,11 +152,20 @@ def _folded_tables(embeddings: torch.nn.Module) -> tuple[torch.Tensor, torch.Ten
 
 
 def _compose(words: torch.Tensor, pieces: PreTrainedTokenizerFast, tokenizer: PreTrainedTokenizerFast) -> torch.Tensor:
-    """A vector for every BPE token: the mean of the word pieces of its text, with a little noise to tell cases apart."""
+    """A vector for every BPE token: the mean of the word pieces of its text, moved by how it is written.
+
+    The encoder's pieces know neither case nor spacing, so " Curie", "Curie" and " curie" would all begin as one vector,
+    and a model that writes by the same table could not tell them apart. Each way of writing has a direction of its own.
+    """
     table = torch.empty(len(tokenizer), words.shape[1])
     average = words.mean(0)
+    length = words.norm(dim=1).median()
+    directions = functional.normalize(torch.randn(4, words.shape[1]), dim=1) * length * _WRITING
     texts = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
     for token, text in enumerate(texts):
         ids = pieces(text.replace("\ufffd", " "), add_special_tokens=False)["input_ids"]
         table[token] = words[ids].mean(0) if ids else average
-    return table + torch.randn_like(table) * 0.02 * table.std()
+        bare = text.strip()
+        ways = (text[:1] == " ", bare[:1].isupper(), len(bare) > 1 and bare.isupper(), bare.isalpha())
+        table[token] += sum(direction for direction, so in zip(directions, ways, strict=True) if so)
+    return table + functional.normalize(torch.randn_like(table), dim=1) * length * _OWN
