@@ -119,7 +119,9 @@ def make_run(run: Path, *, finished: bool = True, hostile: bool = False, copies:
     chance = random.Random(7)
     pairs = gold_documents()
     readings = [reading(document, gold, chance) for document, gold in pairs]
-    readings.append(Reading(Document("der_buchdruck.txt", "Der Buchdruck", "x", language="de"), set_aside="language: de"))
+    readings.append(
+        Reading(Document("der_buchdruck.txt", "Der Buchdruck", "x", language="de"), set_aside="language: de")
+    )
     if hostile:
         readings.append(hostile_reading())
     stages = [stage(run, "refine", "readings", records=len(readings) * copies)]
@@ -149,8 +151,13 @@ def make_run(run: Path, *, finished: bool = True, hostile: bool = False, copies:
     return run
 
 
-def corpus_stages(run: Path, pairs: list[tuple[Document, GoldDocument]], readings: list[Reading]) -> list[dict[str, Any]]:
-    stages = [stage(run, name, gives) for name, gives in (("calibrate", "calibration"), ("names", "names"), ("score", "scores"))]
+def corpus_stages(
+    run: Path, pairs: list[tuple[Document, GoldDocument]], readings: list[Reading]
+) -> list[dict[str, Any]]:
+    stages = [
+        stage(run, name, gives)
+        for name, gives in (("calibrate", "calibration"), ("names", "names"), ("score", "scores"))
+    ]
     claims = [claim for found in readings for claim in found.claims]
     scores, labels = [claim.score for claim in claims], [claim.dropped is None for claim in claims]
     curves = {"before": measure([value**2 for value in scores], labels), "after": measure(scores, labels)}
@@ -184,5 +191,11 @@ def stage(run: Path, name: str, gives: str, records: int = 0) -> dict[str, Any]:
         line |= {"planned": 420, "kept": 380, "cached": 20, "rejected": {"low rouge": 8}, "failed": {"malformed": 12}}
         line |= {"prompt_tokens": 81234, "cached_tokens": 30211, "reply_tokens": 20417}
     return {"records": records, "planned": 0, "kept": 0, "cached": 0, "prompt_tokens": 0, "cached_tokens": 0} | {
-        "rejected": {}, "failed": {}, "reply_tokens": 0, "seconds": 61.3, "reasons": {}, "notes": {}, **line
+        "rejected": {},
+        "failed": {},
+        "reply_tokens": 0,
+        "seconds": 61.3,
+        "reasons": {},
+        "notes": {},
+        **line,
     }

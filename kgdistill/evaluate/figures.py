@@ -79,16 +79,19 @@ def _frame(across: Axis, up: Axis, x: object, y: object) -> Markup:
     parts = []
     for value, text in up.ticks:
         parts.append(
-            Markup('<line class="grid" x1="{}" y1="{}" x2="{}" y2="{}"/><text x="{}" y="{}" class="tick end">{}</text>')
-            .format(LEFT, y(value), right, y(value), LEFT - 7, y(value) + 4, text)
+            Markup(
+                '<line class="grid" x1="{}" y1="{}" x2="{}" y2="{}"/><text x="{}" y="{}" class="tick end">{}</text>'
+            ).format(LEFT, y(value), right, y(value), LEFT - 7, y(value) + 4, text)
         )
     for value, text in across.ticks:
         parts.append(Markup('<text x="{}" y="{}" class="tick middle">{}</text>').format(x(value), bottom + 17, text))
     middle = (TOP + bottom) / 2
-    parts.append(Markup('<text x="{}" y="{}" class="axis middle">{}</text>').format(
-        (LEFT + right) / 2, HEIGHT - 6, across.label))
-    parts.append(Markup('<text transform="translate(12 {}) rotate(-90)" class="axis middle">{}</text>').format(
-        middle, up.label))
+    parts.append(
+        Markup('<text x="{}" y="{}" class="axis middle">{}</text>').format((LEFT + right) / 2, HEIGHT - 6, across.label)
+    )
+    parts.append(
+        Markup('<text transform="translate(12 {}) rotate(-90)" class="axis middle">{}</text>').format(middle, up.label)
+    )
     return Markup("").join(parts)
 
 
@@ -113,10 +116,11 @@ def histogram(title: str, kept: Sequence[int], dropped: Sequence[int]) -> Markup
             if count:
                 base -= count * scale
                 parts.append(
-                    Markup(
-                        '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>'
-                    ).format(
-                        style, round(LEFT + place * width + 1, 1), round(base, 1), round(width - 2, 1),
+                    Markup('<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
+                        style,
+                        round(LEFT + place * width + 1, 1),
+                        round(base, 1),
+                        round(width - 2, 1),
                         round(count * scale, 1),
                         f"{'kept' if style == 'one' else 'dropped'}, score {place / len(kept):.2f} to "
                         f"{(place + 1) / len(kept):.2f}: {count:,}",
@@ -129,8 +133,8 @@ def interval(low: float, value: float, high: float) -> Markup:
     """A value in [0, 1] as a bar with its interval, as wide as a table cell."""
     return Markup(
         '<svg class="interval" viewBox="0 0 120 16" aria-hidden="true"><rect class="rail" width="120" height="6" y="5" '
-        'rx="3"/><rect class="fill" width="{}" height="6" y="5" rx="3"/><path class="whisker" d="M{} 8H{}M{} 4v8M{} 4v8"/>'
-        "</svg>"
+        'rx="3"/><rect class="fill" width="{}" height="6" y="5" rx="3"/>'
+        '<path class="whisker" d="M{} 8H{}M{} 4v8M{} 4v8"/></svg>'
     ).format(*(round(number * 118 + 1, 1) for number in (value, low, high, low, high)))
 
 

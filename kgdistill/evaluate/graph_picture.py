@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
 MOST = 60
 """Nodes drawn."""
-NAMED = 16
+NAMED = 24
 """Edges whose relation is written beside them; the others say it when pointed at."""
 LETTER = 6.3
+"""Width of a letter in pixels, on average."""
+SMALL_LETTER = 5.0
 LINE = 30.0
 LONGEST = 26
 WIDTH = 1120
 GAP = 26
 COLOURS = 7
 """Types with a colour of their own; the rest share one."""
+
+
+Place = tuple[float, float]
 
 
 class Picture(Struct, frozen=True):
@@ -44,7 +49,7 @@ class Picture(Struct, frozen=True):
 class Island(Struct):
     """A connected part with its nodes' centres and its size, in pixels from its own corner."""
 
-    places: dict[str, tuple[float, float]]
+    places: dict[str, Place]
     width: float
     height: float
 
@@ -61,8 +66,11 @@ def draw(edges: Mapping[Edge, Sequence[float]], types: Mapping[str, Counter[str]
     ranked = [kind for kind, _ in Counter(sorted(kinds.values())).most_common() if kind]
     style = {kind: f"type{place}" for place, kind in enumerate(ranked[:COLOURS])}
     named = _named(shown, places)
-    lines = [_line(shown, one, other, places, (one, other) in named) for one, other in sorted(shown.edges)]
-    marks = [_mark(node, places[node], kinds[node], style.get(kinds[node], "other"), shown.degree[node]) for node in sorted(shown)]
+    lines = [_line(shown, one, other, places, named.get((one, other))) for one, other in sorted(shown.edges)]
+    marks = [
+        _mark(node, places[node], kinds[node], style.get(kinds[node], "other"), shown.degree[node])
+        for node in sorted(shown)
+    ]
     title = f"{len(shown)} of {len(whole)} entities and the relations between them"
     legend = [*((name, kind) for kind, name in style.items())]
     if len(ranked) > COLOURS or not all(kinds.values()):
@@ -116,6 +124,7 @@ def _most_connected(graph: networkx.Graph) -> networkx.Graph:
 
 def _core(part: networkx.Graph, room: int) -> list[str]:
     """A connected choice of `room` nodes: grown from the best connected one, always by its best connected neighbour."""
+
     def rank(node: str) -> tuple[int, float, str]:
         return -part.degree[node], -part.degree(node, weight="weight"), node
 
@@ -135,7 +144,7 @@ def _lay_out(part: networkx.Graph) -> Island:
 
     nodes = list(part)
     raw = networkx.kamada_kawai_layout(part, scale=1.0)
-    reach = 58 * math.sqrt(len(nodes)) + 20
+    reach = 62 * math.sqrt(len(nodes)) + 20
     # Labels are wide and low, so the picture may be too.
     wide = min(reach * 1.6, WIDTH / 2 - 110)
     xs, ys = _level([float(raw[node][0]) for node in nodes], [float(raw[node][1]) for node in nodes])
@@ -172,7 +181,7 @@ def _push_apart(xs: list[float], ys: list[float], halves: list[float]) -> None:
         for i in range(len(xs)):
             for j in range(i):
                 across = halves[i] + halves[j] + 6 - abs(xs[i] - xs[j])
-                down = LINE + 4 - abs(ys[i] - ys[j])
+                down = LINE + 9 - abs(ys[i] - ys[j])
                 if across <= 0.5 or down <= 0.5:
                     continue
                 moved = True
@@ -186,7 +195,7 @@ def _push_apart(xs: list[float], ys: list[float], halves: list[float]) -> None:
             return
 
 
-def _pack(islands: list[Island]) -> tuple[dict[str, tuple[float, float]], float]:
+def _pack(islands: list[Island]) -> tuple[dict[str, Place], float]:
     """All nodes' places with the islands in rows, highest first, each row centred; and the height of it all."""
     for island in islands:
         if island.width > WIDTH - 2 * GAP:
@@ -201,7 +210,7 @@ def _pack(islands: list[Island]) -> tuple[dict[str, tuple[float, float]], float]
                 break
         else:
             rows.append([island])
-    places: dict[str, tuple[float, float]] = {}
+    places: dict[str, Place] = {}
     top = float(GAP)
     for row in rows:
         height = max(island.height for island in row)
@@ -215,19 +224,22 @@ def _pack(islands: list[Island]) -> tuple[dict[str, tuple[float, float]], float]
     return places, top
 
 
-def _named(graph: networkx.Graph, places: Mapping[str, tuple[float, float]]) -> set[tuple[str, str]]:
-    """The strongest edges whose relation has room to stand along them without covering another."""
-    chosen: list[tuple[str, str, float, float, float]] = []
-    boxes = [(x, y, _half_width(node), LINE / 2 + 1) for node, (x, y) in places.items()]
+def _named(graph: networkx.Graph, places: Mapping[str, Place]) -> dict[tuple[str, str], Place]:
+    """Where to write the relations of the strongest edges that have room for it, without covering another label."""
+    chosen: dict[tuple[str, str], Place] = {}
+    boxes = [(x, y, _half_width(node), LINE / 2 - 1) for node, (x, y) in places.items()]
     for one, other in sorted(graph.edges, key=lambda pair: (-graph.edges[pair]["weight"], pair)):
         (x1, y1), (x2, y2) = places[one], places[other]
-        half = len(_short(_said(graph, one, other)[0].relation)) * 2.7 + 3
-        x, y = (x1 + x2) / 2, (y1 + y2) / 2
-        free = all(abs(x - bx) >= half + w or abs(y - by) >= h + 7 for bx, by, w, h in boxes)
-        if free and len(chosen) < NAMED:
-            chosen.append((one, other, x, y, half))
-            boxes.append((x, y, half, 7.0))
-    return {(one, other) for one, other, *_ in chosen}
+        half = len(_short(_said(graph, one, other)[0].relation)) * SMALL_LETTER / 2 + 3
+        for along in (0.5, 0.42, 0.58, 0.34, 0.66):
+            x, y = x1 + along * (x2 - x1), y1 + along * (y2 - y1)
+            if all(abs(x - left) >= half + wide or abs(y - top) >= high + 6 for left, top, wide, high in boxes):
+                chosen[one, other] = x, y
+                boxes.append((x, y, half, 6.0))
+                break
+        if len(chosen) == NAMED:
+            break
+    return chosen
 
 
 def _said(graph: networkx.Graph, one: str, other: str) -> list[Edge]:
@@ -245,9 +257,7 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST else name[: LONGEST - 1].rstrip() + "…"
 
 
-def _line(
-    graph: networkx.Graph, one: str, other: str, places: Mapping[str, tuple[float, float]], named: bool
-) -> Markup:
+def _line(graph: networkx.Graph, one: str, other: str, places: Mapping[str, Place], name: Place | None) -> Markup:
     said = _said(graph, one, other)
     (x1, y1), (x2, y2) = places[one], places[other]
     title = "\n".join(f"{edge.subject} — {edge.relation} → {edge.object}" for edge in said[:6])
@@ -258,10 +268,10 @@ def _line(
         '<line class="reach" x1="{}" y1="{}" x2="{}" y2="{}"/><title>{}</title></g>'
     )
     drawn = line.format(*numbers, *(round(number, 1) for number in (x1, y1, x2, y2)), title)
-    if not named:
+    if name is None:
         return drawn
-    middle = round((x1 + x2) / 2, 1), round((y1 + y2) / 2 + 3.5, 1)
-    return drawn + Markup('<text class="relation" x="{}" y="{}">{}</text>').format(*middle, _short(said[0].relation))
+    x, y = round(name[0], 1), round(name[1] + 3, 1)
+    return drawn + Markup('<text class="relation" x="{}" y="{}">{}</text>').format(x, y, _short(said[0].relation))
 
 
 def _mark(node: str, place: tuple[float, float], kind: str, style: str, degree: int) -> Markup:

@@ -7,6 +7,7 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -174,7 +175,12 @@ def _funnel(run: Run) -> list[tuple[str, list[Step]]]:
         asked = [Step("planned", totals.planned, 1.0), Step("answered", answered, answered / totals.planned, lost)]
         groups.append(("Requests to the teacher", asked))
     if found and found.claims:
-        counts = [("claims", found.claims), ("grounded", found.grounded), ("judged", found.judged), ("kept", found.kept)]
+        counts = [
+            ("claims", found.claims),
+            ("grounded", found.grounded),
+            ("judged", found.judged),
+            ("kept", found.kept),
+        ]
         notes = {
             "claims": "what the teacher wrote, all samples together",
             "grounded": "found in the document's own words",
@@ -242,7 +248,9 @@ def _histogram(found: Found | None) -> Curve | None:
     if not (found and found.judged):
         return None
     drawing = histogram("Scores of kept and dropped claims", found.scores[True], found.scores[False])
-    caption = "Combined scores of all judged claims. A well-scored claim can still be dropped, as a repeat for instance."
+    caption = (
+        "Combined scores of all judged claims. A well-scored claim can still be dropped, as a repeat for instance."
+    )
     return Curve("Where do the scores lie?", drawing, caption, [("one", "kept"), ("drop", "dropped")])
 
 
@@ -276,7 +284,7 @@ def _banded(row: Row, style: str) -> Series:
 def _bands_read(lengths: Sequence[Length]) -> list[Series]:
     ordered = sorted(lengths, key=lambda length: length.words)
     cuts = [len(ordered) * part // BANDS for part in range(BANDS + 1)]
-    bands = [ordered[start:end] for start, end in zip(cuts, cuts[1:], strict=False) if start < end]
+    bands = [ordered[start:end] for start, end in pairwise(cuts) if start < end]
     middles = [(band[0].words + band[-1].words) / 2 for band in bands]
     words = [max(1, sum(length.words for length in band)) for band in bands]
     claims = [100 * sum(length.claims for length in band) / count for band, count in zip(bands, words, strict=True)]
