@@ -192,6 +192,11 @@ class Reading(Struct, frozen=True, omit_defaults=True):
     def claims(self) -> tuple[Claim, ...]:
         return tuple(claim for graph in self.chunks for claim in graph.claims)
 
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Those of all chunks: the driver counts by them how each request of a dialogue over the reading ended."""
+        return tuple(failure for graph in self.chunks for failure in graph.failures)
+
 
 class Merge(Struct, frozen=True, omit_defaults=True):
     """One decision that two names mean the same: undone by its id."""

@@ -69,7 +69,7 @@ def test_a_subject_in_the_text_joins_the_entities_and_another_is_refused() -> No
     assert [c.subject for c in found.claims] == ["Bernoulli"]
     assert not found.claims[0].literal
     [refused] = found.failures
-    assert (refused.kind, refused.reason) == ("rejected", "endpoint")
+    assert (refused.kind, refused.reason) == ("rejected", "no entity")
     assert "Charles Babbage" in refused.raw
 
 

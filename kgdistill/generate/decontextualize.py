@@ -55,7 +55,9 @@ class Decontextualize(Struct, frozen=True):
         if not replies:
             return graph
         chunk, raw = graph.chunk, replies[0].text
-        failure = Failure("decontextualise", chunk.document, "malformed", chunk=chunk.index, request=request.key, raw=raw)
+        failure = Failure(
+            "decontextualise", chunk.document, "malformed", chunk=chunk.index, request=request.key, raw=raw
+        )
         try:
             text = read(raw, Rewriting).text
         except ReplyError as error:

@@ -108,7 +108,7 @@ class _Collected:
             return
         if normal(subject) not in self.entities:
             if find(subject, self.text) is None:
-                self._reject("endpoint", stated)
+                self._reject("no entity", stated)
                 return
             self.entities[normal(subject)] = Entity(subject, "")
         claim_id = content_id(
@@ -159,7 +159,7 @@ class _Collected:
                 reason,
                 kind="rejected",
                 chunk=self.chunk.index,
-                message="the subject is neither an entity nor in the text" if reason == "endpoint" else "an empty end",
+                message="the subject is neither an entity nor in the text" if reason == "no entity" else "an empty end",
                 raw=schemas.write(stated),
             )
         )

@@ -60,7 +60,8 @@ class Read(SourceStage, frozen=True, forbid_unknown_fields=True):
             elif languages and document.language and document.language not in languages:
                 reason = f"language: {document.language}"
             if reason:
-                bench.fail(Failure("read", document.id, reason.split(":")[0].split(" of ")[0], "rejected", message=reason))
+                short = "language" if reason.startswith("language") else "duplicate"
+                bench.fail(Failure("read", document.id, short, "rejected", message=reason))
             yield Reading(document, set_aside=reason)
 
 
