@@ -19,7 +19,7 @@ from kgdistill.graph.store import write_store
 from kgdistill.graph.validate import validate_store
 from kgdistill.judge.calibrate import Bin, Calibrator, brier, cross_fit, expected_calibration_error, fit, reliability
 from kgdistill.judge.combine import Combine, combine
-from kgdistill.records import Failure, Merge, Reading
+from kgdistill.records import Claim, Failure, Merge, Reading, Verdict
 from kgdistill.refine import entities, relations, rules, variety
 from kgdistill.refine.entities import Aliases
 from kgdistill.refine.relations import Clusters
@@ -106,6 +106,9 @@ class Names(CorpusStage, frozen=True, forbid_unknown_fields=True):
     without: tuple[str, ...] = ()
     """Ids of merges that are undone (`--without-merge`): the graph is as if they had never been found."""
 
+    def texts(self) -> dict[str, str]:
+        return Definitions().texts() if self.define else {}
+
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
         rows: list[entities.Row] = []
         uses: list[relations.Use] = []
@@ -147,18 +150,31 @@ class Refine(ShardStage, frozen=True, forbid_unknown_fields=True):
 
     rules: Rules = Rules()
     variety: variety.Variety = field(default_factory=variety.Variety)
-    combine: Combine = Combine()
+    combine: Combine | None = None
+    """Another rule than the judge's; None: the judge's combined score as it is, calibrated where there is gold."""
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         calibrator, merges = upstream_calibrator(bench), list(upstream_merges(bench))
         same_entities = entities.links(merges)
         same_relations = relations.links(merges)
         for reading in records:
-            reading = reclaimed(reading, lambda claim: combine(claim, self.combine, calibrator))
+            reading = reclaimed(reading, lambda claim: rescored(claim, self.combine, calibrator))
             reading = relations.apply(entities.apply(reading, same_entities), same_relations)
             reading = rules.screen(reading, self.rules)
             reading = variety.near_repeats(variety.repeats(reading), bench.encoder, self.variety)
             yield rules.cap(reading, self.rules)
+
+
+def rescored(claim: Claim, rule: Combine | None, calibrator: Calibrator) -> Claim:
+    """The claim under another rule, or with the judge's own score calibrated; calibration lifts no ungrounded claim."""
+    if rule is not None:
+        return combine(claim, rule, calibrator)
+    score = claim.verdict("combined")
+    if score is None or not calibrator.fitted:
+        return claim
+    found = calibrator.apply(score)
+    verdict = Verdict("combined", found if claim.evidence else min(found, score), "calibrated")
+    return msgspec.structs.replace(claim, verdicts=(*claim.verdicts, verdict))
 
 
 def upstream_calibrator(bench: Bench) -> Calibrator:
