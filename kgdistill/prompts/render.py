@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -18,8 +19,20 @@ def fenced(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """`text` on one line: white space and control characters folded, so that it cannot start a line of its own."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """`text` on one line: white space and control characters folded, so that it cannot start a line of its own.
+
+    Signs that are not seen (direction marks, soft hyphens) go without a trace; joiners belong to the spelling and stay.
+    """
+    return " ".join("".join(map(_seen, text)).split())
+
+
+def _seen(char: str) -> str:
+    if char.isprintable() or char in _JOINERS:
+        return char
+    return "" if unicodedata.category(char) == "Cf" else " "
+
+
+_JOINERS = "\u200c\u200d"
 
 
 @cache
