@@ -11,8 +11,8 @@ import msgspec
 
 from kgdistill.contracts import Bench, Card, CorpusStage
 from kgdistill.distill.lessons import lessons, read_seed, split_of
-from kgdistill.storage.sources import fingerprint
 from kgdistill.storage.shards import write_bytes
+from kgdistill.storage.sources import fingerprint
 
 
 class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
