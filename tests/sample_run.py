@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ HOSTILE = (
 )
 
 
+@cache
 def gold_documents() -> list[tuple[Document, GoldDocument]]:
     """The plain-text sample documents that have gold graphs."""
     lines = (DATA / "gold" / "corpus.jsonl").read_bytes().splitlines()
@@ -116,9 +118,7 @@ def hostile_reading() -> Reading:
 
 def make_run(run: Path, *, finished: bool = True, hostile: bool = False, copies: int = 1) -> Path:
     """Write a run folder with every kind of artefact that the report reads."""
-    chance = random.Random(7)
-    pairs = gold_documents()
-    readings = [reading(document, gold, chance) for document, gold in pairs]
+    readings = list(sample_readings())
     readings.append(
         Reading(Document("der_buchdruck.txt", "Der Buchdruck", "x", language="de"), set_aside="language: de")
     )
@@ -133,7 +133,7 @@ def make_run(run: Path, *, finished: bool = True, hostile: bool = False, copies:
     rejections = [Failure("decontextualise", "iceland.txt", "low rouge", "rejected", 0, raw="It was then.")]
     write_records(folder / "failures" / "00000.jsonl", failures + rejections)
     if finished:
-        stages += corpus_stages(run, pairs, readings)
+        stages += corpus_stages(run, readings)
     state = {
         "name": "sample<b>" if hostile else "sample",
         "state": "finished" if finished else "refine stopped: 12 of 40 requests failed (endpoint)",
@@ -151,9 +151,7 @@ def make_run(run: Path, *, finished: bool = True, hostile: bool = False, copies:
     return run
 
 
-def corpus_stages(
-    run: Path, pairs: list[tuple[Document, GoldDocument]], readings: list[Reading]
-) -> list[dict[str, Any]]:
+def corpus_stages(run: Path, readings: list[Reading]) -> list[dict[str, Any]]:
     stages = [
         stage(run, name, gives)
         for name, gives in (("calibrate", "calibration"), ("names", "names"), ("score", "scores"))
@@ -172,13 +170,7 @@ def corpus_stages(
         )
     ]
     write_records(run / stages[1]["folder"] / "merges.jsonl", merges)
-    gold = {g.id: [Fact(f.subject, f.relation, f.object, negated=f.negated) for f in g.facts] for _, g in pairs}
-    raw = {r.document.id: [fact_of(claim) for claim in r.claims] for r in readings}
-    kept = {r.document.id: [fact_of(claim) for claim in r.claims if claim.kept] for r in readings}
-    student = {name: facts[::2] for name, facts in kept.items()}
-    lengths = {document.id: len(document.text.split()) for document, _ in pairs}
-    systems = {"teacher, raw": raw, "teacher, kept": kept, "student": student}
-    write_bytes(run / stages[2]["folder"] / "scores.json", msgspec.json.encode(score(gold, systems, Words(), lengths)))
+    write_bytes(run / stages[2]["folder"] / "scores.json", scored())
     return stages
 
 
@@ -199,3 +191,23 @@ def stage(run: Path, name: str, gives: str, records: int = 0) -> dict[str, Any]:
         "notes": {},
         **line,
     }
+
+
+@cache
+def scored() -> bytes:
+    """Scores of the sample claims against the gold graphs they were made from."""
+    pairs = gold_documents()
+    readings = sample_readings()
+    gold = {g.id: [Fact(f.subject, f.relation, f.object, negated=f.negated) for f in g.facts] for _, g in pairs}
+    raw = {r.document.id: [fact_of(claim) for claim in r.claims] for r in readings}
+    kept = {r.document.id: [fact_of(claim) for claim in r.claims if claim.kept] for r in readings}
+    student = {name: facts[::2] for name, facts in kept.items()}
+    lengths = {document.id: len(document.text.split()) for document, _ in pairs}
+    systems = {"teacher, raw": raw, "teacher, kept": kept, "student": student}
+    return msgspec.json.encode(score(gold, systems, Words(), lengths))
+
+
+@cache
+def sample_readings() -> tuple[Reading, ...]:
+    chance = random.Random(7)
+    return tuple(reading(document, gold, chance) for document, gold in gold_documents())

@@ -1,4 +1,4 @@
-"""The rules of the house (docs/architecture.md) as tests: floors, sizes, names, heavy imports, recipes, papers, links."""
+"""The rules of the house (docs/architecture.md) as tests: floors, sizes, names, imports, recipes, papers, links."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ LATE = {
     "kgdistill/distill/spacy_component.py": "spaCy finds the component by its entry point, long before it is used",
 }
 """Files that may import modules of ours inside functions, each with its reason."""
-LONG: dict[str, str] = {}
+LONG = {
+    "kgdistill/teacher/dialogue.py": "one driver: its rounds, retries and accounts are read together",
+}
 """Files of up to 340 lines, each with its reason."""
 HEAVY = {
     "torch", "transformers", "vllm", "spacy", "pyoxigraph", "ray", "pandas", "pyarrow", "scipy", "sklearn",
@@ -219,13 +221,14 @@ def catalogue() -> Catalogue:
 
 def test_every_catalogue_member_is_documented_and_tested() -> None:
     book = catalogue()
-    listed = (*book.stages.values(), *get_args(book.teachers), *get_args(book.encoders))
-    members = {member.__name__: member for member in listed}
-    assert {"Read", "Generate", "Score", "Local", "MiniLM"} <= members.keys()
-    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*.py"))
-    tests += "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "pipelines").glob("*.toml"))
-    assert not [name for name, member in members.items() if not vars(member).get("__doc__")]
-    assert not [name for name in members if not re.search(rf"\b{name}\b", tests, re.IGNORECASE)]
+    members = dict(book.stages)
+    members |= {m.__struct_config__.tag: m for m in (*get_args(book.teachers), *get_args(book.encoders))}
+    assert {"Read", "Generate", "Score", "Local", "MiniLM"} <= {member.__name__ for member in members.values()}
+    texts = [*(ROOT / "tests").glob("*.py"), *(ROOT / "pipelines").glob("*.toml")]
+    content = "\n".join(path.read_text(encoding="utf-8") for path in texts)
+    assert not [member for member in members.values() if not vars(member).get("__doc__")]
+    # A stage is tested by its class, or by a recipe or test that names its kind.
+    assert not [k for k, m in members.items() if not re.search(rf'\b{m.__name__}\b|"{re.escape(k)}"', content)]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pipelines").glob("*.toml")), ids=lambda path: path.name)
