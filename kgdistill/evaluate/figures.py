@@ -111,7 +111,7 @@ def histogram(title: str, kept: Sequence[int], dropped: Sequence[int]) -> Markup
         )
     ]
     for place, (one, other) in enumerate(zip(kept, dropped, strict=True)):
-        base = HEIGHT - BOTTOM
+        base = float(HEIGHT - BOTTOM)
         for count, style in ((one, "one"), (other, "drop")):
             if count:
                 base -= count * scale
