@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_run import DATA, HOSTILE, make_run
 
-from kgdistill.errors import RunFolderError
+from kgdistill.errors import RunFolderError, StorageError
 from kgdistill.evaluate.figures import Axis, Series, chart, from_zero, histogram
 from kgdistill.evaluate.findings import EDGES, Edge, read_run
 from kgdistill.evaluate.graph_picture import MOST, draw
@@ -160,6 +160,13 @@ def test_a_damaged_recipe_is_no_obstacle(tmp_path: Path) -> None:
     (run / "recipe.toml").write_bytes(b"\xff = [")
     assert contains(write_report(run).read_text(), "Facts with their evidence")
     shutil.rmtree(run)
+
+
+def test_damaged_scores_are_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "score-01234567" / "scores.json").write_text('{"rows": [{}]}')
+    with pytest.raises(StorageError, match="scores.json is damaged"):
+        write_report(run)
 
 
 # Highlighting

@@ -6,12 +6,12 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
-from kgdistill.errors import KgdistillError
+from kgdistill.errors import KgdistillError, StorageError
 from kgdistill.evaluate.reliability import Reliability
 from kgdistill.evaluate.scores import Scores
 from kgdistill.records import Chunk, Claim, Document, Failure, Merge, Reading
@@ -19,6 +19,7 @@ from kgdistill.storage.artifact import Artifact, latest, run_state
 from kgdistill.storage.shards import read_records
 from kgdistill.text.overlap import words
 
+Kind = TypeVar("Kind")
 FACTS = 12
 """Example facts shown; of each rule that drops, `DROPS` are shown, of each reason of failure `FAILURES`."""
 DROPS = 3
@@ -163,6 +164,18 @@ class Reason(Struct):
     examples: list[Failure] = field(default_factory=list)
 
 
+class _Calibrator(Struct, frozen=True):
+    reason: str = ""
+
+
+class _Calibration(Struct, frozen=True):
+    """What the report reads of `calibration.json`."""
+
+    before: Reliability = Reliability()
+    after: Reliability = Reliability()
+    calibrator: _Calibrator = _Calibrator()
+
+
 class Run(Struct, frozen=True):
     """A run folder as the report sees it; what is not there yet is None or empty."""
 
@@ -189,7 +202,7 @@ def read_run(run: Path) -> Run:
         merges=tuple(read_records(names.folder / "merges.jsonl", Merge)) if names else (),
         calibration=calibration,
         calibration_note=note,
-        scores=msgspec.json.decode((scores.folder / "scores.json").read_bytes(), type=Scores) if scores else None,
+        scores=_read(scores.folder / "scores.json", Scores) if scores else None,
         failures=tuple(_failures(run, state)),
     )
 
@@ -205,10 +218,16 @@ def _calibration(artifact: Artifact | None) -> tuple[dict[str, Reliability], str
     """The curves, and why there are none where there are none."""
     if artifact is None:
         return {}, "This run has not been calibrated."
-    plain = msgspec.json.decode((artifact.folder / "calibration.json").read_bytes(), type=dict[str, Any])
-    curves = {name: msgspec.convert(plain[name], Reliability) for name in ("before", "after") if plain.get(name)}
-    note = str(plain.get("calibrator", {}).get("reason", ""))
-    return {name: curve for name, curve in curves.items() if curve.count}, note
+    found = _read(artifact.folder / "calibration.json", _Calibration)
+    curves = {"before": found.before, "after": found.after}
+    return {name: curve for name, curve in curves.items() if curve.count}, found.calibrator.reason
+
+
+def _read(path: Path, kind: type[Kind]) -> Kind:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path} is damaged ({error}): delete its folder, run again") from error
 
 
 def _failures(run: Path, state: dict[str, Any]) -> Iterator[Reason]:

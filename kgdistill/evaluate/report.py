@@ -168,9 +168,17 @@ def _funnel(run: Run) -> list[tuple[str, list[Step]]]:
     totals, found = _totals(run), run.found
     groups: list[tuple[str, list[Step]]] = []
     if totals.planned:
-        answered = totals.kept + totals.cached
-        lost = f"{totals.rejected:,} rejected, {totals.failed:,} failed"
-        asked = [Step("planned", totals.planned, 1.0), Step("answered", answered, answered / totals.planned, lost)]
+        used = totals.kept + totals.cached
+        asked = [
+            Step("planned", totals.planned, 1.0),
+            Step(
+                "answered",
+                used + totals.rejected,
+                (used + totals.rejected) / totals.planned,
+                f"{totals.failed:,} failed",
+            ),
+            Step("used", used, used / totals.planned, f"{totals.rejected:,} read and rejected"),
+        ]
         groups.append(("Requests to the teacher", asked))
     if found and found.claims:
         counts = [
@@ -180,7 +188,7 @@ def _funnel(run: Run) -> list[tuple[str, list[Step]]]:
             ("kept", found.kept),
         ]
         notes = {
-            "claims": "what the teacher wrote, all samples together",
+            "claims": "what the teacher wrote",
             "grounded": "found in the document's own words",
             "judged": "grounded, and given a score",
             "kept": f"{found.negated:,} of them negated, {found.hedged:,} hedged",
