@@ -74,11 +74,18 @@ def run(
     """Run a recipe, going on from whatever is done already."""
     from kgdistill.engine.progress import progress_for
     from kgdistill.engine.runner import run as run_recipe
+    from kgdistill.errors import BudgetSpent, ToleranceExceeded
+    from kgdistill.evaluate.report import write_report
 
     loaded = _load(recipe, [*change, *_without(without_merge)])
     folder = out or Path("runs") / loaded.name
     progress = progress_for(sys.stderr)
-    state = run_recipe(loaded, folder, on=on.value, workers=workers, max_tokens=max_tokens, progress=progress)
+    try:
+        state = run_recipe(loaded, folder, on=on.value, workers=workers, max_tokens=max_tokens, progress=progress)
+    except (ToleranceExceeded, BudgetSpent):
+        write_report(folder)
+        raise
+    write_report(folder)
     _finish(folder)
     if state.failures:
         raise typer.Exit(FAILURES)
