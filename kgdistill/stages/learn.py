@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from kgdistill.contracts import Bench, CorpusStage
 from kgdistill.distill.pairs import PairSettings, make_pairs, read_pairs, write_pairs
 from kgdistill.distill.seed import seed_pairs
 from kgdistill.encoders.minilm import model_folder
+from kgdistill.errors import RecipeError
 from kgdistill.evaluate.gold import fact_of, read_gold
 from kgdistill.evaluate.scores import score
 from kgdistill.records import Document, Extraction, Fact, Failure, Reading
@@ -22,6 +24,8 @@ from kgdistill.storage.sources import fingerprint, read_documents
 from kgdistill.text.overlap import words
 
 ENCODER = frozenset({"encoder"})
+EXTRACTOR = "kgdistill-mini-extractor"
+"""Name of the student that ships."""
 
 
 class MakePairs(PairSettings, CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +55,7 @@ class SeedPairs(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
 
 class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
-    """A student of either family; `family = "span"` or "generative", its settings under `[train.span]` or so."""
+    """A student of either family; `family = "span"` or "generative", its settings under `[train.settings]`."""
 
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
     gives: ClassVar[str] = "student"
@@ -65,13 +69,19 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
     def run(self, records: Iterator[object], bench: Bench) -> None:
         import torch
 
+        from kgdistill.distill.extractor import SHIPPED
         from kgdistill.distill.train import Settings, train
 
-        torch.set_num_threads(self.threads or torch.get_num_threads())
+        # OMP_NUM_THREADS is meant for workers side by side; here nobody else works.
+        torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
         table = {"kind": self.family, "seed": bench.seed, **self.settings}
         if self.family == "span":
-            table.setdefault("encoder", str(model_folder()))
-        settings = msgspec.convert(table, type=Settings)
+            start = str(table.get("encoder", ""))
+            table["encoder"] = str(SHIPPED) if start == EXTRACTOR else start or str(model_folder())
+        try:
+            settings = msgspec.convert(table, type=Settings)
+        except msgspec.ValidationError as error:
+            raise RecipeError(f"train.settings: {error}") from error
         figures = train(read_pairs(bench.upstream("pairs")), settings, bench.folder)
         for split, count in figures["documents"].items():
             bench.note(f"{split} documents", count)
@@ -86,22 +96,25 @@ class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
     path: str = ""
     min_score: float | None = None
     """Least score of a fact; None: the student's own threshold."""
+    beside: tuple[str, ...] = ()
+    """Folders of other students that read the same, to be compared ("kgdistill-mini-extractor": the one that ships)."""
 
     def fingerprint(self) -> str:
         return fingerprint(self.path) if self.path else ""
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
-        from kgdistill.distill.extractor import Extractor
+        from kgdistill.distill.extractor import SHIPPED, Extractor
 
-        extractor = Extractor.from_pretrained(bench.upstream("student"))
-        started = time.perf_counter()
-        extractions = (
-            extractor.extract(document.text, self.min_score, id=document.id)
-            for document in self._documents(records, bench)
-        )
-        count = write_records(bench.folder / "extractions.jsonl", extractions)
-        bench.note("documents", count)
-        bench.note("documents per second", round(count / (time.perf_counter() - started), 2))
+        documents = list(self._documents(records, bench))
+        folders = {"student": bench.upstream("student")}
+        folders |= {Path(name).name: SHIPPED if name == EXTRACTOR else Path(name) for name in self.beside}
+        for name, folder in folders.items():
+            extractor = Extractor.from_pretrained(folder)
+            started = time.perf_counter()
+            found = (extractor.extract(document.text, self.min_score, id=document.id) for document in documents)
+            count = write_records(bench.folder / f"{name}.jsonl", found)
+            bench.note(f"{name}: documents per second", round(count / (time.perf_counter() - started), 2))
+        bench.note("documents", len(documents))
 
     def _documents(self, records: Iterator[Reading], bench: Bench) -> Iterator[Document]:
         if not self.path:
@@ -142,10 +155,11 @@ class Score(CorpusStage, frozen=True, forbid_unknown_fields=True):
                 lengths[document] = len(words(reading.document.text))
                 raw[document] = [fact_of(claim) for claim in reading.claims]
                 kept[document] = distinct([fact_of(claim) for claim in reading.claims if claim.kept])
-        extractions = read_records(bench.upstream("extractions") / "extractions.jsonl", Extraction)
-        student = {found.id: list(found.facts) for found in extractions if found.id in lengths}
         wanted = {document: gold[document] for document in lengths}
-        systems = {"teacher, raw": raw, "teacher, kept": kept, "student": student}
+        systems: dict[str, dict[str, list[Fact]]] = {"teacher, raw": raw, "teacher, kept": kept}
+        for path in sorted(bench.upstream("extractions").glob("*.jsonl"), key=lambda path: path.stem != "student"):
+            read = read_records(path, Extraction)
+            systems[path.stem] = {found.id: list(found.facts) for found in read if found.id in lengths}
         write_bytes(bench.folder / "scores.json", msgspec.json.encode(score(wanted, systems, bench.encoder, lengths)))
 
     def _seen(self, bench: Bench) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import torch
 from msgspec import Struct
+from msgspec.structs import replace
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from kgdistill.distill.student import FILE
@@ -32,7 +33,7 @@ class SpanSettings(Struct, frozen=True, tag_field="kind", tag="span", forbid_unk
     """How a span student is made and trained."""
 
     encoder: str = ""
-    """Folder of the encoder to start from."""
+    """Folder to start from: an encoder, or a span student whose learning goes on with new documents."""
     epochs: int = 30
     batch: int = 4
     """Documents per step."""
@@ -78,10 +79,12 @@ class SpanStudent:
 
     @classmethod
     def start(cls, settings: SpanSettings, relations: Sequence[str], types: Sequence[str]) -> SpanStudent:
-        """An untrained student on the encoder in `settings.encoder`.
+        """An untrained student on the encoder in `settings.encoder`; a student there keeps what it has learnt.
 
-        Raises ModelError where that folder holds no encoder.
+        Raises ModelError where that folder holds neither.
         """
+        if (Path(settings.encoder) / FILE).is_file():
+            return cls._go_on(settings, relations, types)
         try:
             encoder = AutoModel.from_pretrained(settings.encoder, add_pooling_layer=False, local_files_only=True)
             tokenizer = AutoTokenizer.from_pretrained(settings.encoder, local_files_only=True)
@@ -93,6 +96,19 @@ class SpanStudent:
         config = SpanConfig("span", settings.width, tuple(relations), tuple(types))
         student = cls(network, tokenizer, config, (vectors[0], vectors[1]))
         student.settings = settings
+        return student
+
+    @classmethod
+    def _go_on(cls, settings: SpanSettings, relations: Sequence[str], types: Sequence[str]) -> SpanStudent:
+        """The student in `settings.encoder`, with the new names beside those that it knows."""
+        torch.manual_seed(settings.seed)
+        old = cls.from_pretrained(Path(settings.encoder))
+        known = tuple(dict.fromkeys((*old.config.relations, *relations)))
+        kinds = tuple(dict.fromkeys((*old.config.types, *types)))
+        vectors = (embed_names(old.network, old.tokenizer, known), embed_names(old.network, old.tokenizer, kinds))
+        config = replace(old.config, relations=known, types=kinds)
+        student = cls(old.network, old.tokenizer, config, vectors)
+        student.settings = replace(settings, width=old.config.width)
         return student
 
     def fit(self, train: Sequence[Pair], validation: Sequence[Pair], folder: Path) -> dict[str, Any]:
