@@ -165,7 +165,7 @@ def test_a_damaged_recipe_is_no_obstacle(tmp_path: Path) -> None:
 def test_damaged_scores_are_named(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     (run / "score-01234567" / "scores.json").write_text('{"rows": [{}]}')
-    with pytest.raises(StorageError, match="scores.json is damaged"):
+    with pytest.raises(StorageError, match=r"scores\.json is damaged"):
         write_report(run)
 
 
