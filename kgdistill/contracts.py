@@ -93,7 +93,7 @@ class Teacher(Protocol):
 
     @property
     def blueprint(self) -> Mapping[str, Any]:
-        """Everything that decides replies (kind, model, revision, dtype ...), and nothing else: part of content keys."""
+        """Everything that decides replies (kind, model, dtype ...), and nothing else: part of content keys."""
 
     @property
     def card(self) -> Card: ...
@@ -160,7 +160,7 @@ class Bench(Protocol):
         """All records of the nearest earlier stage that gives `kind`, over all shards, in order."""
 
     def converse(self, dialogues: Iterable[Dialogue[Result]]) -> Iterator[Result | None]:
-        """Run the dialogues against the teacher; results in the order given (None: the dialogue itself broke, recorded)."""
+        """Run the dialogues; results in the order given (None: the dialogue itself broke, which is recorded)."""
 
     def fail(self, failure: Failure) -> None:
         """Record a failure or a rejection."""

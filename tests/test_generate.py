@@ -75,7 +75,9 @@ def test_a_subject_in_the_text_joins_the_entities_and_another_is_refused() -> No
 
 def test_a_malformed_sample_is_recorded_and_the_others_count() -> None:
     found = finish(
-        Triples()(graph()), [ENTITIES], [[Reply("{oops", request="k"), propositions(claim("Ada Lovelace", "wrote", "x"))]]
+        Triples()(graph()),
+        [ENTITIES],
+        [[Reply("{oops", request="k"), propositions(claim("Ada Lovelace", "wrote", "x"))]],
     )
     assert len(found.claims) == 1
     assert [(f.reason, f.request, f.raw) for f in found.failures] == [("malformed", "k", "{oops")]
@@ -86,7 +88,10 @@ def test_no_entities_reply_ends_the_dialogue_without_claims() -> None:
 
 
 def test_a_chunk_without_letters_asks_nothing() -> None:
-    for method, record in ((Triples(), graph("12 - 4\n")), (Decontextualize(), Reading(Document("d", "1", "s"), (graph("1"),)))):
+    for method, record in (
+        (Triples(), graph("12 - 4\n")),
+        (Decontextualize(), Reading(Document("d", "1", "s"), (graph("1"),))),
+    ):
         try:
             next(method(record))
         except StopIteration as stop:
@@ -130,7 +135,7 @@ def test_a_malformed_rewrite_is_recorded() -> None:
 
 
 def test_definition_of_a_relation() -> None:
-    assert finish(Definitions()("wrote", ["A wrote B."]), [[Reply('{"definition":"The subject made the object."}')]]) == (
-        "The subject made the object."
-    )
+    assert finish(
+        Definitions()("wrote", ["A wrote B."]), [[Reply('{"definition":"The subject made the object."}')]]
+    ) == ("The subject made the object.")
     assert finish(Definitions()("wrote", []), [[]]) == ""

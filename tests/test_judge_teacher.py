@@ -41,9 +41,7 @@ def judged(answers: list[list[Reply]]) -> ChunkGraph:
 
 
 def test_a_verdict_for_each_claim_and_a_record_where_there_is_none() -> None:
-    found = judged(
-        [[Reply("yes", top=(("yes", -0.1), ("no", -2.4)))], [Reply("hm", top=(("hm", -0.1),))], []]
-    )
+    found = judged([[Reply("yes", top=(("yes", -0.1), ("no", -2.4)))], [Reply("hm", top=(("hm", -0.1),))], []])
     assert found.claims[0].verdict("teacher") == pytest.approx(math.exp(-0.1) / (math.exp(-0.1) + math.exp(-2.4)))
     assert [c.verdict("teacher") for c in found.claims[1:]] == [None, None]
     assert [(f.reason, f.raw, len(f.request)) for f in found.failures] == [("no verdict", "hm", 32)]

@@ -1,4 +1,4 @@
-"""Lessons are the pipeline's own prompts with the replies wanted, and swaps change a document the same way everywhere."""
+"""Lessons are the pipeline's own prompts with their replies; swaps change a document the same way everywhere."""
 
 import itertools
 import json

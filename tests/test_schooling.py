@@ -40,7 +40,12 @@ def tiny(tokenizer) -> OPTForCausalLM:
 
 
 def test_tokenizer_is_lossless_and_writes_replies_in_few_tokens(tokenizer) -> None:
-    for text in ('{"propositions":[{"text":"Émile', "  two  spaces\n\tand tabs", "naïve 漢字 🙂 ١٩٠٨", "McDonald's 1908"):
+    for text in (
+        '{"propositions":[{"text":"Émile',
+        "  two  spaces\n\tand tabs",
+        "naïve 漢字 🙂 ١٩٠٨",
+        "McDonald's 1908",
+    ):
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     assert len(tokenizer('","relation":"')["input_ids"]) == 1
     assert len(tokenizer("1908")["input_ids"]) == 4

@@ -20,7 +20,9 @@ from kgdistill.prompts import schemas
 from kgdistill.prompts.render import render
 from kgdistill.records import content_id
 
-_SYMMETRIC = frozenset("spouse|sibling|borders|married to|sibling of|friend of|partner|related to|near".split("|"))
+_SYMMETRIC = frozenset(
+    ("spouse", "sibling", "borders", "married to", "sibling of", "friend of", "partner", "related to", "near")
+)
 
 
 class Turn(Struct, frozen=True):
@@ -58,7 +60,7 @@ def split_of(document_id: str) -> str:
 
 
 def lessons(documents: Sequence[SeedDocument], seed: int, *, augment: bool = True) -> Iterator[Lesson]:
-    """Lessons without end (each pass over the documents is cut and swapped afresh); one plain pass when not `augment`."""
+    """Lessons without end, each pass cut and swapped afresh; one plain pass when not `augment`."""
     pool = NamePool(documents)
     chance = random.Random(seed)
     relations = sorted({fact.relation for d in documents for s in d.sentences for fact in s.facts})
@@ -116,9 +118,7 @@ def rewriting(previous: str, plain: str, standalone: str) -> Lesson:
     return Lesson((Turn(prompt, schemas.write(schemas.Rewriting(standalone))),))
 
 
-def named_in(
-    entities: Iterable[SeedEntity], text: str, sentences: Iterable[SeedSentence]
-) -> list[schemas.NamedEntity]:
+def named_in(entities: Iterable[SeedEntity], text: str, sentences: Iterable[SeedSentence]) -> list[schemas.NamedEntity]:
     """The entities that the window speaks of, in order of appearance."""
     ends = {end for s in sentences for fact in s.facts for end in (fact.subject, fact.object)}
     low = text.lower()

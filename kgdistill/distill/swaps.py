@@ -18,10 +18,11 @@ from msgspec import Struct
 Kind = Literal["person", "place", "other"]
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"\d+")
-_PLACES = frozenset(
-    "city country town village region state river island lake continent mountain volcano province district county "
-    "planet sea ocean place building museum bridge castle street canal harbour capital".split()
-)
+_PLACE_TYPES = """
+city country town village region state river island lake continent mountain volcano province district county planet sea
+ocean place building museum bridge castle street canal harbour capital
+"""
+_PLACES = frozenset(_PLACE_TYPES.split())
 
 
 class SeedFact(Struct, frozen=True, omit_defaults=True):
@@ -88,9 +89,7 @@ class NamePool:
 
     def __init__(self, documents: Iterable[SeedDocument]) -> None:
         documents = list(documents)
-        self.plain = {
-            word for document in documents for word in _WORD.findall(document.text) if word == word.lower()
-        }
+        self.plain = {word for document in documents for word in _WORD.findall(document.text) if word == word.lower()}
         self._words: dict[Kind, list[str]] = {"person": [], "place": [], "other": []}
         for document in documents:
             for word, kind in self.swappable(document).items():

@@ -215,4 +215,3 @@ class Store(CorpusStage, frozen=True, forbid_unknown_fields=True):
         bench.note("documents checked against the shapes", report.documents)
         for violation in report.violations:
             bench.fail(Failure("store", "", "shape", message=str(violation)))
-

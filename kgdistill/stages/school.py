@@ -52,9 +52,7 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
             learning_rate=self.learning_rate,
             seed=bench.seed,
         )
-        log = schooling.school(
-            model, tokenizer, lessons(documents, bench.seed), bench.folder / "checkpoints", settings
-        )
+        log = schooling.school(model, tokenizer, lessons(documents, bench.seed), bench.folder / "checkpoints", settings)
         model.to(torch.bfloat16).save_pretrained(bench.folder)
         tokenizer.save_pretrained(bench.folder)
         card = Card(name=self.name, languages=("en",), brief=True, context=self.context)
