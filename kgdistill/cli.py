@@ -163,11 +163,12 @@ def query(
     format: Annotated[QueryFormat, typer.Option(help="What to print.")] = QueryFormat.table,
 ) -> None:
     """Ask a run's knowledge graph in SPARQL."""
-    from kgdistill.engine.answers import print_answers
     from kgdistill.graph.store import KnowledgeGraph
+    from kgdistill.query.sparql import query as ask
+    from kgdistill.query.sparql import shown
 
     with KnowledgeGraph.open(run) as graph:
-        print_answers(graph, sparql, format.value, sys.stdout)
+        typer.echo(shown(ask(graph.store, sparql, graph.prefixes), format.value, graph.prefixes).rstrip())
 
 
 @app.command()

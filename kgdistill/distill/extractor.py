@@ -8,13 +8,11 @@ from typing import Any
 
 import msgspec
 
-from kgdistill.distill.student import FILE, Student
+from kgdistill.distill.student import FILE, SHIPPED, Student
 from kgdistill.distill.students.generative import GenerativeStudent
 from kgdistill.distill.students.span import SpanStudent
 from kgdistill.errors import ModelError
 from kgdistill.records import Extraction
-
-SHIPPED = Path(__file__).resolve().parent.parent / "models" / "mini-extractor"
 
 
 class Extractor:

@@ -10,6 +10,10 @@ from kgdistill.records import Extraction, Pair
 
 FILE = "kgdistill_student.json"
 """Stands in a student's folder and says which family it is."""
+EXTRACTOR = "kgdistill-mini-extractor"
+"""Name of the student that ships."""
+SHIPPED = Path(__file__).resolve().parent.parent / "models" / "mini-extractor"
+"""Its folder."""
 
 
 class Student(Protocol):

@@ -90,7 +90,7 @@ def _disk() -> Finding:
 
 
 def _models() -> Iterator[Finding]:
-    for name, use in (("kgdistill-mini", "the embedded teacher"), ("mini-extractor", "the extractor that ships")):
+    for name, use in (("mini", "the embedded teacher"), ("mini-extractor", "the extractor that ships")):
         files = sorted((MODELS / name).glob("**/*.safetensors"))
         if files:
             size = sum(path.stat().st_size for path in files) / 1e6

@@ -68,8 +68,8 @@ def query(store: pyoxigraph.Store, sparql: str, prefixes: Mapping[str, str] | No
         raise UserError(f"the query cannot be answered: {_short(error)}") from error
 
 
-def shown(answer: Answer, form: Format = "table") -> str:
-    """The answer as text: an aligned table, SPARQL 1.1 Query Results JSON, or CSV as SPARQL 1.1 has it."""
+def shown(answer: Answer, form: Format = "table", prefixes: Mapping[str, str] | None = None) -> str:
+    """The answer as text: an aligned table (IRIs by their prefixes), SPARQL 1.1 Query Results JSON or CSV."""
     if form == "json":
         return _json(answer)
     if answer.truth is not None:
@@ -77,7 +77,7 @@ def shown(answer: Answer, form: Format = "table") -> str:
     if form == "csv":
         return _csv(answer)
     if form == "table":
-        return _table(answer)
+        return _table(answer, prefixes or {})
     raise UserError(f'there is no format "{form}": choose table, json or csv')
 
 
@@ -143,11 +143,20 @@ def _csv(answer: Answer) -> str:
     return file.getvalue()
 
 
-def _table(answer: Answer) -> str:
-    rows = [[_cell(_value(term)) for term in row] for row in answer.rows]
+def _table(answer: Answer, prefixes: Mapping[str, str]) -> str:
+    rows = [[_cell(_named(term, prefixes)) for term in row] for row in answer.rows]
     widths = [max(map(len, column)) for column in zip(answer.columns, *rows, strict=True)]
     lines: list[Iterable[str]] = [answer.columns, ["-" * width for width in widths], *rows]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _named(term: Any, prefixes: Mapping[str, str]) -> str:
+    """A term for a person: with the longest prefix that fits, a literal's bare value."""
+    value = _value(term)
+    if type(term).__name__ != "NamedNode":
+        return value
+    fitting = [(space, name) for name, space in prefixes.items() if space and value.startswith(space)]
+    return f"{max(fitting)[1]}:{value.removeprefix(max(fitting)[0])}" if fitting else value
 
 
 def _cell(text: str) -> str:

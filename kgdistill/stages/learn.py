@@ -13,19 +13,19 @@ import msgspec
 from kgdistill.contracts import Bench, CorpusStage
 from kgdistill.distill.pairs import PairSettings, make_pairs, read_pairs, write_pairs
 from kgdistill.distill.seed import seed_pairs
+from kgdistill.distill.student import EXTRACTOR, SHIPPED
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import RecipeError
 from kgdistill.evaluate.gold import fact_of, read_gold
 from kgdistill.evaluate.scores import score
-from kgdistill.records import Document, Extraction, Fact, Failure, Reading
+from kgdistill.records import Document, Extraction, Fact, Failure, Reading, content_id
 from kgdistill.stages.refine import Calibration
 from kgdistill.storage.shards import read_records, write_bytes, write_records
 from kgdistill.storage.sources import fingerprint, read_documents
+from kgdistill.teacher import weights
 from kgdistill.text.overlap import words
 
 ENCODER = frozenset({"encoder"})
-EXTRACTOR = "kgdistill-mini-extractor"
-"""Name of the student that ships."""
 
 
 class MakePairs(PairSettings, CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -66,18 +66,27 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
     threads: int = 0
     """CPU threads; 0: all cores."""
 
+    def fingerprint(self) -> str:
+        """Of the folder that learning starts from, so that another model under its name is noticed."""
+        start = self._start()
+        return weights.fingerprint(start) if start.is_dir() else str(start)
+
+    def _start(self) -> Path:
+        if self.family == "span":
+            name = str(self.settings.get("encoder", ""))
+            return student_folder(name) if name else model_folder()
+        return Path(str(self.settings.get("model", "")))
+
     def run(self, records: Iterator[object], bench: Bench) -> None:
         import torch
 
-        from kgdistill.distill.extractor import SHIPPED
         from kgdistill.distill.train import Settings, train
 
         # OMP_NUM_THREADS is meant for workers side by side; here nobody else works.
         torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
         table = {"kind": self.family, "seed": bench.seed, **self.settings}
         if self.family == "span":
-            start = str(table.get("encoder", ""))
-            table["encoder"] = str(SHIPPED) if start == EXTRACTOR else start or str(model_folder())
+            table["encoder"] = str(self._start())
         try:
             settings = msgspec.convert(table, type=Settings)
         except msgspec.ValidationError as error:
@@ -85,6 +94,11 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
         figures = train(read_pairs(bench.upstream("pairs")), settings, bench.folder)
         for split, count in figures["documents"].items():
             bench.note(f"{split} documents", count)
+
+
+def student_folder(name: str) -> Path:
+    """Folder of a student: the one that ships by its name, else the name is the folder."""
+    return SHIPPED if name == EXTRACTOR else Path(name)
 
 
 class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -100,14 +114,15 @@ class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Folders of other students that read the same, to be compared ("kgdistill-mini-extractor": the one that ships)."""
 
     def fingerprint(self) -> str:
-        return fingerprint(self.path) if self.path else ""
+        read = [fingerprint(self.path)] if self.path else []
+        return content_id(*read, *(weights.fingerprint(folder) for folder in map(student_folder, self.beside)))
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
-        from kgdistill.distill.extractor import SHIPPED, Extractor
+        from kgdistill.distill.extractor import Extractor
 
         documents = list(self._documents(records, bench))
         folders = {"student": bench.upstream("student")}
-        folders |= {Path(name).name: SHIPPED if name == EXTRACTOR else Path(name) for name in self.beside}
+        folders |= {Path(name).name: student_folder(name) for name in self.beside}
         for name, folder in folders.items():
             extractor = Extractor.from_pretrained(folder)
             started = time.perf_counter()

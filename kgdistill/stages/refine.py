@@ -50,10 +50,10 @@ class Calibration(Struct, frozen=True):
     """Those it has seen: no fair test for anything that uses it."""
 
 
-class Calibrate(PairSettings, CorpusStage, frozen=True, forbid_unknown_fields=True):
+class Calibrate(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Isotonic calibration of the combined score where there is gold; without gold it says so.
 
-    Sees only documents that are not in the test split, under the same settings as the pairs.
+    Sees only documents outside the test split: `test` and `seed` are to be those of the pairs.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("readings",)
@@ -61,18 +61,22 @@ class Calibrate(PairSettings, CorpusStage, frozen=True, forbid_unknown_fields=Tr
     uses: ClassVar[frozenset[str]] = ENCODER
 
     gold: str = ""
+    test: float = 0.1
+    """Share of documents for testing, which calibration does not see."""
+    seed: int = 0
 
     def fingerprint(self) -> str:
         return read_gold(self.gold).fingerprint
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
         gold = read_gold(self.gold).facts
+        shares = PairSettings(test=self.test, seed=self.seed)
         scores: list[float] = []
         labels: list[bool] = []
         groups: list[str] = []
         for reading in records:
             document = reading.document.id
-            if document in gold and split_of(document, self) != "test":
+            if document in gold and split_of(document, shares) != "test":
                 claims = [claim for claim in reading.claims if claim.verdict("combined") is not None]
                 scores += [claim.score for claim in claims]
                 labels += correct([fact_of(claim) for claim in claims], gold[document], bench.encoder)

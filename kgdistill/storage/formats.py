@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from kgdistill.storage.pages import readable
+
 _BLOCK = 1 << 20
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _BOMS = (
@@ -107,7 +109,6 @@ def read_plain(path: Path, fields: Fields) -> Iterator[Passage]:
 
 def read_html(path: Path, fields: Fields) -> Iterator[Passage]:
     """The readable text of a page, and its title."""
-    from kgdistill.storage.pages import readable
 
     content = path.read_bytes()
     declared = re.search(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]+)", content[:4096], re.IGNORECASE)

@@ -49,6 +49,11 @@ class Vllm(Struct, frozen=True, tag_field="kind", tag="vllm", forbid_unknown_fie
     enforce_eager: bool = False
     """Start quickly instead of compiling the model first."""
 
+    @property
+    def gpus(self) -> int:
+        """GPUs that a worker with this teacher holds."""
+        return self.tensor_parallel_size
+
     def blueprint(self) -> dict[str, Any]:
         """What decides replies; reads and hashes the folder once per process. Raises `ModelError`."""
         return {

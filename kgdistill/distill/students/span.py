@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from kgdistill.distill.student import FILE
-from kgdistill.distill.students import span_weights
+from kgdistill.distill.students import span_training, span_weights
 from kgdistill.distill.students.span_learning import read_passages
 from kgdistill.distill.students.span_network import SpanNetwork
 from kgdistill.distill.students.span_reading import Names, Seen, calibrated, gather, read_window
@@ -113,9 +113,7 @@ class SpanStudent:
 
     def fit(self, train: Sequence[Pair], validation: Sequence[Pair], folder: Path) -> dict[str, Any]:
         """Train, keep the weights best on `validation`, then calibrate there; see `span_training`."""
-        from kgdistill.distill.students.span_training import fit
-
-        return fit(self, train, validation, folder)
+        return span_training.fit(self, train, validation, folder)
 
     def prepare(self, text: str) -> tuple[Words, tuple[Window, ...], tuple[Span, ...]]:
         """Words, windows and sentences of `text`."""

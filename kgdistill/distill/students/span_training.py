@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
@@ -14,11 +14,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kgdistill.distill.pairing import agreement, matches
-from kgdistill.distill.students.span import SpanStudent
 from kgdistill.distill.students.span_examples import Example, examples
 from kgdistill.distill.students.span_learning import window_losses
 from kgdistill.distill.variation import Variation
 from kgdistill.records import Extraction, Pair
+
+if TYPE_CHECKING:
+    from kgdistill.distill.students.span import SpanStudent
 
 
 class Progress(Struct):
