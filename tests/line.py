@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 import pyoxigraph
+import pytest
 
-from kgdistill import catalog
+from kgdistill import catalog, cli
 from kgdistill.engine.recipe import Catalogue, Recipe, decode
 from kgdistill.records import Reading
 from kgdistill.stages import STAGES
@@ -27,7 +28,7 @@ DOCUMENTS = (
     "penicillin_copy.txt", "der_buchdruck.txt", "places.csv",
 )  # fmt: skip
 INNER = "e"
-"""Under this folder's name the documents fall into four shards."""
+"""Under this folder's name the documents fall into several shards."""
 BUILDING = (
     "read", "split", "decontextualise", "generate", "ground", "judge", "calibrate", "names", "refine", "store", "pairs",
 )  # fmt: skip
@@ -85,6 +86,15 @@ def finished(*arguments: str, cwd: Path, log: Path | None = None) -> tuple[int, 
     out, error = process.communicate(timeout=280)
     assert "Traceback" not in error, error
     return process.returncode, out, error
+
+
+def here(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """The same in this process, which has loaded everything already."""
+    capsys.readouterr()
+    code = cli._guarded(list(arguments), debug=False)
+    out, error = capsys.readouterr()
+    assert "Traceback" not in error, error
+    return code, out, error
 
 
 def last_line(error: str) -> str:

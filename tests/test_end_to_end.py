@@ -14,7 +14,6 @@ import line
 import msgspec
 import pytest
 
-from kgdistill import cli
 from kgdistill.distill.pairs import from_row, read_pairs
 from kgdistill.engine.recipe import Recipe, to_toml
 from kgdistill.engine.runner import run
@@ -209,7 +208,7 @@ def test_one_merge_is_undone_and_only_that(
     recipe = tmp_path / "line.toml"
     recipe.write_text(to_toml(line.plain(corpus)))
     command = ["run", str(recipe), "--out", str(copy), "--workers", "1", "--without-merge", undone.id]
-    assert cli._guarded(command, debug=False) == 0
+    assert line.here(capsys, *command)[0] == 0
     assert line.keys(log) == []
     after = {claim.id: claim for _, claim in claims(line.readings(copy))}
     assert after.keys() == before.keys()
@@ -222,7 +221,6 @@ def test_one_merge_is_undone_and_only_that(
             assert after[key].names != claim.names
         else:
             assert after[key].canonical == claim.canonical
-    capsys.readouterr()
 
 
 def test_a_merge_that_nobody_made_cannot_be_undone(corpus: Path, copy: Path) -> None:
@@ -230,10 +228,11 @@ def test_a_merge_that_nobody_made_cannot_be_undone(corpus: Path, copy: Path) -> 
         run(line.recipe(corpus, 'names.without=["feedfacefeedface"]'), copy, workers=1)
 
 
-def test_two_processes_write_what_one_writes(corpus: Path, whole: Path, tmp_path: Path) -> None:
-    run(line.recipe(corpus, "store.validate=-1"), tmp_path / "two", workers=2)
-    assert line.tree(tmp_path / "two") == line.tree(whole)
-    assert line.quads(tmp_path / "two") == line.quads(whole)
+def test_two_processes_write_what_one_writes(corpus: Path, tmp_path: Path) -> None:
+    for workers in (1, 2):
+        run(line.recipe(corpus, stages=line.SHORT), tmp_path / str(workers), workers=workers)
+    assert line.tree(tmp_path / "1") == line.tree(tmp_path / "2")
+    assert line.quads(tmp_path / "1") == line.quads(tmp_path / "2")
 
 
 @pytest.mark.slow
@@ -307,17 +306,19 @@ def write_recipe(tmp_path: Path, corpus: Path, script: str = "tidy", **teacher: 
     (tmp_path / "line.toml").write_text(to_toml(plain))
 
 
-def test_a_budget_stops_cleanly_and_nothing_is_asked_twice(corpus: Path, tmp_path: Path) -> None:
+def test_a_budget_stops_cleanly_and_nothing_is_asked_twice(
+    corpus: Path, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_recipe(tmp_path, corpus, window=4)
-    log = tmp_path / "log"
+    monkeypatch.chdir(tmp_path)
     command = ("run", "line.toml", "--workers", "1")
-    code, _, error = line.finished(*command, "--max-tokens", "3000", cwd=tmp_path, log=log)
+    code, _, error = line.here(capsys, *command, "--max-tokens", "3000")
     assert code == 4
     assert line.last_line(error).startswith("kgdistill: the budget of 3000 tokens is spent")
     assert "budget of 3000 tokens" in load_state(tmp_path / "runs" / "line").state
     half = line.keys(log)
     assert half
-    code, _, error = line.finished(*command, cwd=tmp_path, log=log)
+    code, _, error = line.here(capsys, *command)
     assert code == 0, error
     asked = line.keys(log)
     assert len(asked) == len(set(asked)) > len(half)
@@ -325,11 +326,14 @@ def test_a_budget_stops_cleanly_and_nothing_is_asked_twice(corpus: Path, tmp_pat
     assert line.tree(tmp_path / "runs" / "line") == line.tree(tmp_path / "whole")
 
 
-def test_failures_end_with_three_and_are_shown(corpus: Path, tmp_path: Path) -> None:
+def test_failures_end_with_three_and_are_shown(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     stages = (*line.SHORT[:2], "decontextualise", *line.SHORT[2:])
     plain = line.plain(corpus, stages, "clumsy", fail_every=19, cut_every=17)
     (tmp_path / "line.toml").write_text(to_toml(plain | {"tolerance": 0.9}))
-    code, out, error = line.finished("run", "line.toml", "--workers", "1", cwd=tmp_path)
+    code, out, error = line.here(capsys, "run", "line.toml", "--workers", "1")
     assert code == 3, error
     assert "failed: `kgdistill show runs/line --failures` shows which and why" in out
     folder = tmp_path / "runs" / "line"
@@ -340,7 +344,7 @@ def test_failures_end_with_three_and_are_shown(corpus: Path, tmp_path: Path) -> 
     assert all(failure.raw for _, failure in found if failure.reason in ("malformed", "no verdict", "cut"))
     assert {failure.stage for _, failure in found} <= set(line.BUILDING)
     assert all(failure.document for _, failure in found)
-    code, shown, _ = line.finished("show", "runs/line", "--failures", cwd=tmp_path)
+    code, shown, _ = line.here(capsys, "show", "runs/line", "--failures")
     assert code == 0 and "malformed" in shown and "e/der_buchdruck.txt" in shown
 
 
@@ -364,20 +368,21 @@ def test_a_second_run_in_one_folder_is_refused(corpus: Path, tmp_path: Path) -> 
         first.communicate()
 
 
-def test_the_plan_before_and_after(corpus: Path, tmp_path: Path) -> None:
+def test_the_plan_before_and_after(
+    corpus: Path, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_recipe(tmp_path, corpus)
-    log = tmp_path / "log"
-    code, out, error = line.finished("plan", "line.toml", "--no-probe", cwd=tmp_path, log=log)
+    monkeypatch.chdir(tmp_path)
+    code, out, error = line.here(capsys, "plan", "line.toml", "--no-probe")
     assert code == 0 and out.count("to do") == len(line.SHORT), error
     assert not (tmp_path / "runs").exists() and line.keys(log) == []
-    code, out, error = line.finished("plan", "line.toml", "--workers", "1", cwd=tmp_path, log=log)
+    code, out, error = line.here(capsys, "plan", "line.toml", "--workers", "1")
     assert code == 0 and "forecast" in out and "generate" in out and "judge" in out, error
-    probed = line.keys(log)
-    assert probed
-    code, _, error = line.finished("run", "line.toml", "--workers", "1", cwd=tmp_path, log=log)
+    assert line.keys(log)
+    code, _, error = line.here(capsys, "run", "line.toml", "--workers", "1")
     assert code == 0, error
     assert len(line.keys(log)) == len(set(line.keys(log))), "what the probe has paid for was asked again"
-    code, out, _ = line.finished("plan", "line.toml", "--no-probe", cwd=tmp_path, log=log)
+    code, out, _ = line.here(capsys, "plan", "line.toml", "--no-probe")
     assert code == 0 and out.count("done") == len(line.SHORT) and "to do" not in out
 
 
