@@ -1,4 +1,4 @@
-"""A student's model card: what it is, what it learnt from, what was measured, where it ends."""
+"""Model cards: what a model is, what it learnt from, what was measured, where it ends."""
 
 from __future__ import annotations
 
@@ -63,4 +63,32 @@ speak of the relation.
 - Few documents were seen: subjects far from them, long sentences and rare relations are read worse.
 - One relation for each (subject, object); what a text only implies is not read.
 - Do not rely on it for facts about people.
+"""
+
+
+def teacher_card(name: str, parameters: int, documents: int, tokens: int, loss: float) -> str:
+    """README.md of a teacher made by the `school` stage; `loss` in nats per reply token on the validation documents."""
+    return f"""---
+license: apache-2.0
+language: en
+library_name: transformers
+base_model: sentence-transformers/all-MiniLM-L6-v2
+tags:
+  - knowledge-graph
+---
+# {name}
+
+A causal language model of {parameters / 1e6:.1f} million parameters that answers kgdistill's own prompts: rewrite a
+passage so that it can be read on its own, list its entities, write its propositions with their claims, judge a claim.
+It began as all-MiniLM-L6-v2 (BERT's layers in OPT's frame, a cased byte-level vocabulary) and learnt from {documents}
+seed documents, cut and swapped afresh at every pass, over {tokens / 1e6:.1f} million tokens.
+Loss on the replies for validation documents: {loss:.3f} nats per token.
+
+Made by `kgdistill run pipelines/mini_teacher.toml`; loads with `AutoModelForCausalLM` and in vLLM.
+
+## Limits
+- English only, passages of up to about 120 tokens: longer ones lose facts.
+- It has read little. Expect gaps, wrong ends of a relation, and names that it has half copied; every claim is grounded
+  and judged for that reason. It knows no facts of its own and answers nothing but these prompts.
+- The seed documents were written by a language model, not by people.
 """

@@ -25,10 +25,10 @@ IGNORE = -100
 class Schooling(Struct, frozen=True):
     """Settings of a training run; lengths and budgets in tokens."""
 
-    tokens: int = 7_000_000
+    tokens: int = 4_900_000
     batch_tokens: int = 3072
     context: int = 1024
-    learning_rate: float = 7e-4
+    learning_rate: float = 8e-4
     warmup: float = 0.03
     weight_decay: float = 0.01
     seed: int = 0
@@ -96,6 +96,19 @@ def reply_loss(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.
     where = batch["targets"] != IGNORE
     logits = model.get_output_embeddings()(hidden[where])
     return functional.cross_entropy(logits.float(), batch["targets"][where])
+
+
+def held_out_loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lessons: Iterable[Lesson]) -> float:
+    """Mean cross-entropy (nats per reply token) over lessons that training has not seen."""
+    total = count = 0.0
+    model.eval()
+    with torch.inference_mode():
+        for batch in Batches(lessons, tokenizer, Schooling(batch_tokens=4096)):
+            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            tokens = int((batch["targets"] != IGNORE).sum())
+            total += float(reply_loss(model, batch)) * tokens
+            count += tokens
+    return total / count if count else 0.0
 
 
 class _ReplyTrainer(Trainer):

@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from kgdistill.contracts import Bench, Card, CorpusStage
+from kgdistill.distill.card import teacher_card
 from kgdistill.distill.lessons import lessons, read_seed, split_of
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
@@ -22,9 +23,9 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
     seed_folder: str
     name: str = "kgdistill-mini"
-    tokens: int = 7_000_000
+    tokens: int = 4_900_000
     batch_tokens: int = 3072
-    learning_rate: float = 7e-4
+    learning_rate: float = 8e-4
     context: int = 1024
     vocabulary: int = 16384
     threads: int = 2
@@ -39,7 +40,8 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
         from kgdistill.encoders.minilm import model_folder
 
         torch.set_num_threads(self.threads)
-        documents = [d for d in read_seed(Path(self.seed_folder)) if split_of(d.id) == "train"]
+        every = read_seed(Path(self.seed_folder))
+        documents = [d for d in every if split_of(d.id) == "train"]
         samples = itertools.islice(lessons(documents, bench.seed, augment=False), 2000)
         texts = [turn.prompt + turn.reply for lesson in samples for turn in lesson.turns]
         encoder = model_folder()
@@ -53,8 +55,12 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
             seed=bench.seed,
         )
         log = schooling.school(model, tokenizer, lessons(documents, bench.seed), bench.folder / "checkpoints", settings)
+        unseen = [d for d in every if split_of(d.id) == "validation"]
+        loss = schooling.held_out_loss(model, tokenizer, lessons(unseen, bench.seed, augment=False))
         model.to(torch.bfloat16).save_pretrained(bench.folder)
         tokenizer.save_pretrained(bench.folder)
         card = Card(name=self.name, languages=("en",), brief=True, context=self.context)
         write_bytes(bench.folder / "kgdistill.json", msgspec.json.encode(card))
         write_bytes(bench.folder / "training_log.json", msgspec.json.encode(log))
+        readme = teacher_card(self.name, model.num_parameters(), len(documents), self.tokens, loss)
+        write_bytes(bench.folder / "README.md", readme.encode())
