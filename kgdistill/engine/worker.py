@@ -18,10 +18,10 @@ import msgspec
 from kgdistill.contracts import CorpusStage, ShardStage, SourceStage
 from kgdistill.engine.bench import Tools, WorkBench, revive
 from kgdistill.engine.job import Job, Message, Outcome, Report, Setup, Tick
-from kgdistill.errors import KgdistillError, SourceError
+from kgdistill.errors import KgdistillError, SourceError, StorageError
 from kgdistill.records import Failure
 from kgdistill.storage.artifact import Artifact
-from kgdistill.storage.shards import pack, write_bytes, write_records
+from kgdistill.storage.shards import disk_full, pack, write_bytes, write_records
 from kgdistill.teacher.ledger import Account, Ledger
 
 TICK_SECONDS = 0.5
@@ -47,7 +47,11 @@ class Worker:
             finally:
                 bench.close()
         except Exception as error:
-            return Outcome(job.shard, _spent(bench), None, type(error).__name__, str(error), traceback.format_exc())
+            name, message = type(error).__name__, str(error)
+            if disk_full(error):  # in whatever a stage writes by itself
+                name = StorageError.__name__
+                message = f"the disk is full at {folder}: make room and run the same command again, nothing is lost"
+            return Outcome(job.shard, _spent(bench), None, name, message, traceback.format_exc())
         return Outcome(job.shard, _spent(bench), found)
 
     def _work(self, stage: Any, job: Job, bench: WorkBench, artifact: Artifact, started: float) -> Report:

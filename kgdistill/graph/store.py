@@ -13,14 +13,14 @@ import msgspec
 import pyoxigraph
 from msgspec import Struct
 
-from kgdistill.errors import RunFolderError, StorageError
+from kgdistill.errors import RunFolderError
 from kgdistill.graph import views
 from kgdistill.graph.iri import check_base
 from kgdistill.graph.tables import CLAIMS, DOCUMENTS, ENTITIES, Table, claim_rows, document_row, entity_rows
 from kgdistill.graph.vocabulary import Renaming, merge_quads, prefixes, quads
 from kgdistill.records import Merge, Reading
 from kgdistill.storage.artifact import latest
-from kgdistill.storage.shards import write_bytes
+from kgdistill.storage.shards import disk_errors, write_bytes
 
 if TYPE_CHECKING:
     import networkx
@@ -69,7 +69,7 @@ def write_store(
     check_base(base)
     merges = tuple(merges)
     database = folder / "oxigraph"
-    try:
+    with disk_errors(database):
         folder.mkdir(parents=True, exist_ok=True)
         if database.exists():
             shutil.rmtree(database)
@@ -87,8 +87,6 @@ def write_store(
         total = len(store)
         # The database unlocks when its last handle is gone.
         del store
-    except OSError as error:
-        raise StorageError(f"{folder} cannot be written: {error}") from error
     counts = StoreCounts(tables.documents.count, tables.claims.count, tables.facts, len(merges), total)
     write_bytes(folder / "graph.json", msgspec.json.encode(About(base, run, teacher, counts)))
     return counts

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kgdistill.errors import StorageError
 from kgdistill.graph.literals import scrub, text_digest
 from kgdistill.graph.vocabulary import Renaming
 from kgdistill.records import Claim, Document, Reading, Span
+from kgdistill.storage.shards import disk_errors
 
 ROWS = 20_000
 """Rows in a row group: what is held in memory at once."""
@@ -83,12 +83,10 @@ class Table:
         import pyarrow
         from pyarrow import parquet
 
-        try:
+        with disk_errors(self.path):
             if self._writer is None:
                 self._writer = parquet.ParquetWriter(self.path, self.schema, compression="zstd")
             self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=self.schema))
-        except OSError as error:
-            raise StorageError(f"{self.path} cannot be written: {error}") from error
         self._rows.clear()
 
     def __enter__(self) -> Table:
