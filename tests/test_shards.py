@@ -80,9 +80,9 @@ def test_packing_loses_and_moves_nothing(ids: list[str]) -> None:
     assert all(1 <= len(shard) <= MAX_RECORDS for shard in shards)
 
 
-def test_shards_are_of_eight_on_average() -> None:
+def test_shards_are_of_four_on_average() -> None:
     shards = list(pack(documents(4000)))
-    assert 6.5 < 4000 / len(shards) < 9
+    assert 3.4 < 4000 / len(shards) < 4.6
 
 
 @given(st.integers(0, 300))

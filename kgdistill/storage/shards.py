@@ -19,9 +19,10 @@ from kgdistill.records import content_id
 
 Record = TypeVar("Record")
 
-CLOSE_ONE_IN = 8
+CLOSE_ONE_IN = 4
 """A shard closes after a record whose id's hash is divisible by this: so many records on average."""
-MAX_RECORDS = 32
+MAX_RECORDS = 16
+"""Small, so that a few dozen documents already give work to several workers."""
 
 
 def write_records(path: Path | str, records: Iterable[Any]) -> int:
@@ -100,11 +101,17 @@ def disk_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if disk_full(error):
             message = f"the disk is full at {path}: make room and run the same command again, nothing is lost"
         else:
-            message = f"{path} cannot be written: {error.strerror}"
+            message = f"{path} cannot be written: {error.strerror or error}"
         raise StorageError(message) from error
+
+
+def disk_full(error: Exception) -> bool:
+    """Whether it says that there is no room; libraries written in other languages say so in words only."""
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, OSError) and (full or "No space left on device" in str(error))
 
 
 def record_id(record: Any) -> str:
@@ -121,7 +128,7 @@ def closes(identity: str) -> bool:
 
 
 def pack(records: Iterable[Record], max_records: int = MAX_RECORDS) -> Iterator[list[Record]]:
-    """Cut a stream into shards at content-defined places (mean 8, at most `max_records` records)."""
+    """Cut a stream into shards at content-defined places (mean 4, at most `max_records` records)."""
     shard: list[Record] = []
     for record in records:
         shard.append(record)
