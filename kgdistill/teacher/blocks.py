@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 BLOCK = 64
 """Tokens per block."""
 
-Block = list[tuple["Tensor", "Tensor"]]
-"""Per layer the keys and values of one block, each of shape (1, heads, BLOCK, width)."""
+Block = Sequence[tuple["Tensor", ...]]
+"""The keys and values of one block, in whatever tensors its owner keeps them."""
 
 
 def block_names(tokens: Sequence[int]) -> list[bytes]:
@@ -148,6 +148,7 @@ class Memory:
             layer.update(keys, values)
 
     def last_block(self) -> Block:
+        """Per layer the keys and values, each of shape (1, heads, BLOCK, width)."""
         return [layer.cut(layer.length - BLOCK, layer.length) for layer in self._layers]
 
     def spread(self, rows: int) -> None:

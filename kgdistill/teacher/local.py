@@ -1,25 +1,26 @@
 """The teacher on this machine: any Hugging Face causal model through transformers, on a CPU or a GPU.
 
-Its replies are a pure function of the request: one request is computed at a time, its samples form the batch,
-prompts run in fixed blocks (see blocks.py) and draws come from the request's own generator (see sampling.py). A
-request asked again after a crash, in any company, is therefore answered with the same bits.
+Its replies are a pure function of the request: requests run alone (alone.py), or together in a way that no row sees its
+company (together.py); prompts run in fixed blocks (blocks.py), and draws come from the request's own generator
+(sampling.py). A request asked again after a crash, in any company, is therefore answered with the same bits.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import Struct
 
 from kgdistill.contracts import Answer, Card, Finish, Reply, Request
 from kgdistill.errors import ModelError, NumericalError, TeacherError
-from kgdistill.teacher.blocks import BLOCK, BlockCache, Memory, block_names
+from kgdistill.teacher.alone import Alone
 from kgdistill.teacher.grammar import Grammars, Matcher
 from kgdistill.teacher.packed import pack
 from kgdistill.teacher.sampling import choose, uniform
+from kgdistill.teacher.together import Together, suits
 from kgdistill.teacher.tokens import PromptTooLongError, plain_tokens, prompt_tokens
 from kgdistill.teacher.weights import EMBEDDED, find_folder, fingerprint, load, read_card
 
@@ -94,39 +95,79 @@ class _Draft:
             self.finish = "length"
 
 
-class LocalTeacher:
-    """A loaded model behind the teacher's seam; `submit` queues, `poll` computes one request."""
+class Engine(Protocol):
+    """What computes logits: `Alone` or `Together`."""
 
-    window = 4
+    rows: int
+    """How many rows may run at a time; 0: one request at a time, however many rows it has."""
+
+    def begin(self, tokens: Sequence[int], capacity: int) -> tuple[Any, Tensor, int]: ...
+
+    def step(self, running: Sequence[tuple[Any, Sequence[int]]]) -> list[Tensor]: ...
+
+
+class _Running:
+    """A request under way: its drafts, those of them that are not finished, and what the engine remembers."""
+
+    def __init__(self, ticket: int, request: Request, drafts: list[_Draft], limit: int) -> None:
+        self.ticket, self.request, self.drafts, self.limit = ticket, request, drafts, limit
+        self.live = list(drafts)
+        self.memory: Any = None
+        self.top: tuple[tuple[str, float], ...] = ()
+        self.prompt_tokens = self.cached_tokens = 0
+
+    def prune(self) -> None:
+        """Let finished drafts go. That may change the last bits of those that stay, but it happens at the same step
+        whenever the request is computed."""
+        for row in reversed(range(len(self.live))):
+            if self.live[row].finish:
+                self.memory.drop(row)
+                self.live[row] = self.live[-1]
+                self.live.pop()
+
+
+class LocalTeacher:
+    """A loaded model behind the teacher's seam; `submit` queues, `poll` computes until a request is done."""
+
+    window = 24
 
     def __init__(self, settings: Local, folder: Path) -> None:
         import torch
 
         self._settings = settings
         self.card = settings.card()
-        self._model, self._tokenizer = load(
+        model, self._tokenizer = load(
             folder,
             device=settings.device,
             dtype=settings.dtype,
             trust_remote_code=settings.trust_remote_code,
         )
-        self._device = self._model.device
-        vocabulary = int(self._model.get_output_embeddings().weight.shape[0])
-        if self._device.type == "cpu":
-            torch.set_num_threads(settings.threads)
-            pack(self._model, brief=settings.dtype == "bfloat16")
-        self._chat = settings.chat == "yes" or (settings.chat == "auto" and bool(self._tokenizer.chat_template))
-        try:
-            self._memory = Memory(self._model)
-        except ValueError as error:
-            raise ModelError(f"{settings.model}: {error}; use a `vllm` or `server` teacher for this model") from error
-        self._cache = BlockCache(_CACHE_BYTES.get(self._device.type, 256 << 20))
-        self._stops = self._stop_tokens()
+        self._config = model.config.get_text_config(decoder=True)
+        vocabulary = int(model.get_output_embeddings().weight.shape[0])
+        self._stops = self._stop_tokens(model.generation_config.eos_token_id)
         self._grammars = Grammars(self._tokenizer, vocabulary, sorted(self._stops))
+        self._chat = settings.chat == "yes" or (settings.chat == "auto" and bool(self._tokenizer.chat_template))
+        if model.device.type == "cpu":
+            torch.set_num_threads(settings.threads)
+        with torch.inference_mode():
+            self._engine = self._make_engine(model)
         self._waiting: deque[tuple[int, Request]] = deque()
+        self._running: list[_Running] = []
 
-    def _stop_tokens(self) -> frozenset[int]:
-        declared = self._model.generation_config.eos_token_id
+    def _make_engine(self, model: Any) -> Engine:
+        room = _CACHE_BYTES.get(model.device.type, 256 << 20)
+        brief = self._settings.dtype == "bfloat16"
+        if suits(model):
+            return Together(model, room, brief=brief)
+        if model.device.type == "cpu":
+            pack(model, brief=brief)
+        try:
+            return Alone(model, room)
+        except ValueError as error:
+            name = self._settings.model
+            raise ModelError(f"{name}: {error}; use a `vllm` or `server` teacher for this model") from error
+
+    def _stop_tokens(self, declared: Any) -> frozenset[int]:
         stops = set(declared if isinstance(declared, list) else [declared])
         return frozenset(int(token) for token in {*stops, self._tokenizer.eos_token_id} if token is not None)
 
@@ -138,24 +179,49 @@ class LocalTeacher:
         self._waiting.append((ticket, request))
 
     def poll(self) -> list[tuple[int, Answer | Exception]]:
-        if not self._waiting:
-            return []
-        ticket, request = self._waiting.popleft()
-        try:
-            return [(ticket, self._answer(request))]
-        except TeacherError as error:
-            return [(ticket, error)]
+        import torch
+
+        done: list[tuple[int, Answer | Exception]] = []
+        with torch.inference_mode():
+            while not done and (self._waiting or self._running):
+                while self._waiting and self._has_room(self._waiting[0][1]):
+                    done += self._start(*self._waiting.popleft())
+                if self._running and not done:
+                    done += self._step()
+        return done
 
     def count_tokens(self, text: str) -> int:
         return len(plain_tokens(self._tokenizer, text))
 
     def close(self) -> None:
         self._waiting.clear()
-        del self._model, self._memory, self._cache
+        self._running.clear()
+        del self._engine
 
-    def _answer(self, request: Request) -> Answer:
-        import torch
+    def _has_room(self, request: Request) -> bool:
+        if not self._running:
+            return True
+        taken = sum(len(running.live) for running in self._running)
+        return taken + (1 if request.temperature <= 0 else request.samples) <= self._engine.rows
 
+    def _start(self, ticket: int, request: Request) -> list[tuple[int, Answer | Exception]]:
+        """Read a request's prompt and draw its first tokens; it is answered at once where that is all."""
+        try:
+            running, tokens = self._prepared(ticket, request)
+            running.memory, logits, running.cached_tokens = self._engine.begin(tokens, len(tokens) + running.limit)
+            running.top = self._alternatives(logits, request.top_logprobs)
+            self._extend(request, running.live, logits.repeat(len(running.live), 1), running.limit)
+        except TeacherError as error:
+            return [(ticket, error)]
+        if all(draft.finish for draft in running.drafts):
+            return [(ticket, self._answer(running))]
+        if len(running.live) > 1:
+            running.memory.spread(len(running.live))
+        running.prune()
+        self._running.append(running)
+        return []
+
+    def _prepared(self, ticket: int, request: Request) -> tuple[_Running, list[int]]:
         tokens = prompt_tokens(self._tokenizer, request.prompt, self._chat)
         if not tokens:
             raise TeacherError("the prompt is empty")
@@ -169,68 +235,39 @@ class LocalTeacher:
             _Draft(sample, self._grammars.matcher(request.schema) if request.schema else None)
             for sample in range(1 if greedy else request.samples)
         ]
-        with torch.inference_mode():
-            logits, cached = self._read(tokens, len(tokens) + limit)
-            top = self._alternatives(logits, request.top_logprobs)
-            self._write(request, drafts, logits, limit)
-        replies = tuple(self._reply(draft, top) for draft in drafts)
-        return Answer(replies * request.samples if greedy else replies, len(tokens), cached)
+        running = _Running(ticket, request, drafts, limit)
+        running.prompt_tokens = len(tokens)
+        return running, tokens
+
+    def _step(self) -> list[tuple[int, Answer | Exception]]:
+        """One more token for everything under way; what is done by that."""
+        all_logits = self._engine.step([(r.memory, [draft.tokens[-1] for draft in r.live]) for r in self._running])
+        done: list[tuple[int, Answer | Exception]] = []
+        going: list[_Running] = []
+        for running, logits in zip(self._running, all_logits, strict=True):
+            try:
+                self._extend(running.request, running.live, logits, running.limit)
+            except TeacherError as error:
+                done.append((running.ticket, error))
+                continue
+            if all(draft.finish for draft in running.drafts):
+                done.append((running.ticket, self._answer(running)))
+                continue
+            running.prune()
+            going.append(running)
+        self._running = going
+        return done
+
+    def _answer(self, running: _Running) -> Answer:
+        replies = tuple(self._reply(draft, running.top) for draft in running.drafts)
+        if len(replies) == 1:
+            replies *= running.request.samples
+        return Answer(replies, running.prompt_tokens, running.cached_tokens)
 
     @property
     def _context(self) -> int:
-        config = self._model.config.get_text_config(decoder=True)
-        limits = (self.card.context, getattr(config, "max_position_embeddings", 0) or 0)
+        limits = (self.card.context, getattr(self._config, "max_position_embeddings", 0) or 0)
         return min((limit for limit in limits if limit > 0), default=0)
-
-    def _read(self, tokens: list[int], capacity: int) -> tuple[Tensor, int]:
-        """Logits after the prompt, shape (1, vocabulary), and how many prompt tokens the cache knew."""
-        self._memory.begin(capacity)
-        names = block_names(tokens)
-        cached = 0
-        for number, name in enumerate(names):
-            block = self._cache.get(name)
-            if block is None:
-                self._forward(self._model.base_model, [tokens[number * BLOCK : (number + 1) * BLOCK]])
-                self._cache.put(name, self._memory.last_block())
-            else:
-                self._memory.add(block)
-                cached += BLOCK
-        return self._logits([tokens[len(names) * BLOCK :]]), cached
-
-    def _forward(self, model: Any, rows: list[list[int]], **options: Any) -> Any:
-        import torch
-
-        ids = torch.tensor(rows, device=self._device)
-        return model(input_ids=ids, past_key_values=self._memory.cache, use_cache=True, **options)
-
-    def _logits(self, rows: list[list[int]]) -> Tensor:
-        """Next-token logits (rows, vocabulary) in float32 on the CPU, where draws are the same for every device."""
-        output = self._forward(self._model, rows, logits_to_keep=1)
-        logits: Tensor = output.logits[:, -1].float().cpu()
-        return logits
-
-    def _write(self, request: Request, drafts: list[_Draft], logits: Tensor, limit: int) -> None:
-        """Sample all drafts to their ends, from the logits after the prompt.
-
-        A finished draft leaves the batch. That may change the last bits of those that stay, but it happens at the
-        same step whenever the request is computed.
-        """
-        live = list(drafts)
-        logits = logits.repeat(len(live), 1)
-        spread = False
-        while True:
-            self._extend(request, live, logits, limit)
-            if all(draft.finish for draft in live):
-                return
-            if not spread and len(live) > 1:
-                self._memory.spread(len(live))
-            spread = True
-            for row in reversed(range(len(live))):
-                if live[row].finish:
-                    self._memory.drop(row)
-                    live[row] = live[-1]
-                    live.pop()
-            logits = self._logits([[draft.tokens[-1]] for draft in live])
 
     def _extend(self, request: Request, live: list[_Draft], logits: Tensor, limit: int) -> None:
         """Draw the next token of every live draft."""
