@@ -178,6 +178,8 @@ class ChunkGraph(Struct, frozen=True, omit_defaults=True):
     entities: tuple[Entity, ...] = ()
     claims: tuple[Claim, ...] = ()
     failures: tuple[Failure, ...] = ()
+    samples: int = 0
+    """How many readings of the chunk came through: what agreement is counted against."""
 
 
 class Reading(Struct, frozen=True, omit_defaults=True):

@@ -49,7 +49,7 @@ def encode(lesson: Lesson, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int
     return ids, targets
 
 
-class Batches(IterableDataset[dict[str, torch.Tensor]]):
+class Batches(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[misc]
     """Batches of about `batch_tokens` tokens, each of lessons of like length; endless if the lessons are."""
 
     def __init__(self, lessons: Iterable[Lesson], tokenizer: PreTrainedTokenizerBase, settings: Schooling) -> None:
@@ -111,7 +111,7 @@ def held_out_loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, le
     return total / count if count else 0.0
 
 
-class _ReplyTrainer(Trainer):
+class _ReplyTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
         # The trainer's own mixed precision wraps `model.forward`, which `reply_loss` goes around.
         with torch.autocast(inputs["input_ids"].device.type, torch.bfloat16):

@@ -73,6 +73,7 @@ class _Collected:
         self.entities: dict[str, Entity] = {}
         self.claims: dict[str, Triple] = {}
         self.failures: list[Failure] = []
+        self.samples = 0
 
     def add_entities(self, reply: Reply) -> None:
         try:
@@ -96,6 +97,7 @@ class _Collected:
         except ReplyError as error:
             self._fail(reply, "malformed", str(error))
             return
+        self.samples += 1
         for proposition in propositions:
             for stated in proposition.claims:
                 self._add_claim(line(proposition.text), stated, sample)
@@ -136,6 +138,7 @@ class _Collected:
             entities=tuple(self.entities.values()),
             claims=claims,
             failures=(*graph.failures, *self.failures),
+            samples=self.samples,
         )
 
     def _fail(self, reply: Reply, reason: str, message: str) -> None:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-import regex  # type: ignore[import-untyped]
+import regex
 from msgspec import Struct
 from rapidfuzz.distance import DamerauLevenshtein
 

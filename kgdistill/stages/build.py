@@ -126,13 +126,11 @@ class Judge(TeacherJudge, ShardStage, frozen=True, forbid_unknown_fields=True):
     gives: ClassVar[str] = "readings"
     uses: ClassVar[frozenset[str]] = TEACHER
 
-    samples: int = 4
-    """Of how many samples the claims come: what agreement is counted against."""
     combine: Combine = Combine()
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
-        agreed = (replace(r, chunks=tuple(agreement(g, self.samples) for g in r.chunks)) for r in records)
+        agreed = (replace(r, chunks=tuple(agreement(g, g.samples or 1) for g in r.chunks)) for r in records)
         for reading in per_chunk(agreed, method, bench):
             yield booked(reclaimed(reading, lambda claim: combine(claim, self.combine)), bench)
 

@@ -25,7 +25,7 @@ _BOMS = (
 )
 
 
-class Unreadable(Exception):  # noqa: N818 - a state of the file, as the record says it
+class Unreadable(Exception):
     """A file, or one row of it, that gives no text: `reason` is the code it is recorded under."""
 
     def __init__(self, reason: str, message: str) -> None:

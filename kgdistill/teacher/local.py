@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import Struct
 
-from kgdistill.contracts import Answer, Card, Finish, Reply, Request
+from kgdistill.contracts import Answer, Card, Reply, Request
 from kgdistill.errors import ModelError, NumericalError, TeacherError
 from kgdistill.teacher.alone import Alone
-from kgdistill.teacher.grammar import Grammars, Matcher
+from kgdistill.teacher.drafts import Draft, Running
+from kgdistill.teacher.grammar import Grammars
 from kgdistill.teacher.packed import pack
 from kgdistill.teacher.sampling import choose, uniform
 from kgdistill.teacher.together import Together, suits
@@ -70,31 +71,6 @@ class Local(Struct, frozen=True, tag_field="kind", tag="local", forbid_unknown_f
         return find_folder(self.model, self.revision)
 
 
-class _Draft:
-    """A reply in the making."""
-
-    def __init__(self, sample: int, matcher: Matcher | None) -> None:
-        self.sample = sample
-        self.matcher = matcher
-        self.tokens: list[int] = []
-        self.logprob = 0.0
-        self.finish: Finish | None = None
-
-    def take(self, token: int, logprob: float, stops: frozenset[int], limit: int) -> None:
-        self.tokens.append(token)
-        self.logprob += logprob
-        if token in stops:
-            self.finish = "stop"
-            return
-        if self.matcher:
-            self.matcher.accept(token)
-            if self.matcher.complete:
-                self.finish = "stop"
-                return
-        if len(self.tokens) >= limit:
-            self.finish = "length"
-
-
 class Engine(Protocol):
     """What computes logits: `Alone` or `Together`."""
 
@@ -104,26 +80,6 @@ class Engine(Protocol):
     def begin(self, tokens: Sequence[int], capacity: int) -> tuple[Any, Tensor, int]: ...
 
     def step(self, running: Sequence[tuple[Any, Sequence[int]]]) -> list[Tensor]: ...
-
-
-class _Running:
-    """A request under way: its drafts, those of them that are not finished, and what the engine remembers."""
-
-    def __init__(self, ticket: int, request: Request, drafts: list[_Draft], limit: int) -> None:
-        self.ticket, self.request, self.drafts, self.limit = ticket, request, drafts, limit
-        self.live = list(drafts)
-        self.memory: Any = None
-        self.top: tuple[tuple[str, float], ...] = ()
-        self.prompt_tokens = self.cached_tokens = 0
-
-    def prune(self) -> None:
-        """Let finished drafts go. That may change the last bits of those that stay, but it happens at the same step
-        whenever the request is computed."""
-        for row in reversed(range(len(self.live))):
-            if self.live[row].finish:
-                self.memory.drop(row)
-                self.live[row] = self.live[-1]
-                self.live.pop()
 
 
 class LocalTeacher:
@@ -152,7 +108,7 @@ class LocalTeacher:
         with torch.inference_mode():
             self._engine = self._make_engine(model)
         self._waiting: deque[tuple[int, Request]] = deque()
-        self._running: list[_Running] = []
+        self._running: list[Running] = []
 
     def _make_engine(self, model: Any) -> Engine:
         room = _CACHE_BYTES.get(model.device.type, 256 << 20)
@@ -221,7 +177,7 @@ class LocalTeacher:
         self._running.append(running)
         return []
 
-    def _prepared(self, ticket: int, request: Request) -> tuple[_Running, list[int]]:
+    def _prepared(self, ticket: int, request: Request) -> tuple[Running, list[int]]:
         tokens = prompt_tokens(self._tokenizer, request.prompt, self._chat)
         if not tokens:
             raise TeacherError("the prompt is empty")
@@ -232,10 +188,10 @@ class LocalTeacher:
             raise PromptTooLongError(f"the prompt has {len(tokens)} tokens, the model's context {self._context}")
         greedy = request.temperature <= 0  # all samples are the same: one is computed
         drafts = [
-            _Draft(sample, self._grammars.matcher(request.schema) if request.schema else None)
+            Draft(sample, self._grammars.matcher(request.schema) if request.schema else None)
             for sample in range(1 if greedy else request.samples)
         ]
-        running = _Running(ticket, request, drafts, limit)
+        running = Running(ticket, request, drafts, limit)
         running.prompt_tokens = len(tokens)
         return running, tokens
 
@@ -243,7 +199,7 @@ class LocalTeacher:
         """One more token for everything under way; what is done by that."""
         all_logits = self._engine.step([(r.memory, [draft.tokens[-1] for draft in r.live]) for r in self._running])
         done: list[tuple[int, Answer | Exception]] = []
-        going: list[_Running] = []
+        going: list[Running] = []
         for running, logits in zip(self._running, all_logits, strict=True):
             try:
                 self._extend(running.request, running.live, logits, running.limit)
@@ -258,7 +214,7 @@ class LocalTeacher:
         self._running = going
         return done
 
-    def _answer(self, running: _Running) -> Answer:
+    def _answer(self, running: Running) -> Answer:
         replies = tuple(self._reply(draft, running.top) for draft in running.drafts)
         if len(replies) == 1:
             replies *= running.request.samples
@@ -269,7 +225,7 @@ class LocalTeacher:
         limits = (self.card.context, getattr(self._config, "max_position_embeddings", 0) or 0)
         return min((limit for limit in limits if limit > 0), default=0)
 
-    def _extend(self, request: Request, live: list[_Draft], logits: Tensor, limit: int) -> None:
+    def _extend(self, request: Request, live: list[Draft], logits: Tensor, limit: int) -> None:
         """Draw the next token of every live draft."""
         normal = logits.logsumexp(-1)
         if not bool(normal.isfinite().all()):
@@ -294,7 +250,7 @@ class LocalTeacher:
         texts = self._tokenizer.batch_decode([[token] for token in best.indices.tolist()])
         return tuple(zip(texts, best.values.tolist(), strict=True))
 
-    def _reply(self, draft: _Draft, top: tuple[tuple[str, float], ...]) -> Reply:
+    def _reply(self, draft: Draft, top: tuple[tuple[str, float], ...]) -> Reply:
         text = self._tokenizer.decode(
             [token for token in draft.tokens if token not in self._stops],
             skip_special_tokens=True,

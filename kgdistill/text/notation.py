@@ -27,7 +27,7 @@ _LONG = {"n": "\n", "r": "\r", "t": "\t"}
 _FIELD = re.compile(r"(?:\\.|[^|\\])*")
 
 
-class _Broken(Exception):  # noqa: N818 - a state of a line, never seen outside
+class _Broken(Exception):
     """Why a line cannot be read."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 # A character of a script written without spaces is a word of its own, together with its marks. Marks belong to

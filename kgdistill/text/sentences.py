@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 from kgdistill.records import Span
 

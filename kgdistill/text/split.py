@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 from kgdistill.records import Chunk, Document, Span
 from kgdistill.text.sentences import sentence_spans, torn
