@@ -1,4 +1,6 @@
-"""Peak memory of a whole run for a growing corpus, with a scripted teacher: `python benchmarks/memory.py 1000 10000 100000`.
+"""Peak memory of a whole run for a growing corpus, with a scripted teacher.
+
+`python benchmarks/memory.py 1000 10000 100000`
 
 Each size is a run of its own (read, split, decontextualise, generate, ground, judge, refine, store, pairs) over made-up
 documents of three sentences; memory is the largest resident size of any one process of the run, in MiB. What must stay
@@ -37,8 +39,8 @@ def write_corpus(path: Path, size: int) -> None:
     with path.open("w", encoding="utf-8") as lines:
         for number in range(size):
             text = (
-                f"Harbour {number} lies on the River Orla{number % 977}. Engineer Bela{number} Marsh built Harbour {number} "
-                f"in {1700 + number % 300}. Harbour {number} never froze."
+                f"Harbour {number} lies on the River Orla{number % 977}. Engineer Bela{number} Marsh built "
+                f"Harbour {number} in {1700 + number % 300}. Harbour {number} never froze."
             )
             lines.write(json.dumps({"id": f"d{number}", "text": text}) + "\n")
 

@@ -32,7 +32,8 @@ def teacher_seconds(corpus: Path, out: Path) -> float:
     """Seconds that the teacher stages took over the corpus, one worker with one thread."""
     stages = 'stages=["read", "split", "decontextualise", "generate", "ground", "judge"]'
     changes = [f"read.path={corpus}", stages]
-    recipe = load(ROOT / "pipelines" / "quickstart.toml", Catalogue(STAGES, catalog.TEACHERS, catalog.ENCODERS), changes)
+    catalogue = Catalogue(STAGES, catalog.TEACHERS, catalog.ENCODERS)
+    recipe = load(ROOT / "pipelines" / "quickstart.toml", catalogue, changes)
     state = run(recipe, out, workers=1)
     accounts = [msgspec.to_builtins(stage) for stage in state.stages if stage.name in ASKING]
     return sum(float(account["seconds"]) for account in accounts)
