@@ -31,7 +31,7 @@ _OPENERS = frozenset(_OPENING.split())
 _DENIALS = regex.compile(r"\b(?:not|never|no|neither|without)\b|n['’]t\b")
 _HEDGES = regex.compile(r"\b(?:may|might|perhaps|reportedly|apparently|thought to|said to|legend|uncertain)\b")
 _TYPES = {"Canal": "canal", "Sea": "sea", "Dam": "dam", "Center": "place", "Conference": "event", "Fund": "fund"}
-_MARGIN = " \t\n,;:\"“”()[]|"
+_MARGIN = ' \t\n,;:"“”()[]|'
 
 
 class Asked(NamedTuple):

@@ -114,11 +114,13 @@ def test_every_claim_stands_where_it_says_or_says_why_not(whole: Path) -> None:
 def test_sparql_gives_facts_with_the_words_that_say_them(whole: Path) -> None:
     texts = {reading.document.id: reading.document.text for reading in line.readings(whole)}
     with KnowledgeGraph.open(whole) as graph:
-        rows = list(graph.query("""
+        rows = list(
+            graph.query("""
             SELECT ?document ?start ?end ?quote ?subject WHERE {
               ?claim a kgd:Claim ; kgd:kept true ; kgd:negated false ; kgd:hedged false ;
                      kgd:subject/skos:prefLabel ?subject ; kgd:start ?start ; kgd:end ?end ; kgd:quote ?quote ;
-                     prov:wasDerivedFrom/dcterms:identifier ?document }"""))
+                     prov:wasDerivedFrom/dcterms:identifier ?document }""")
+        )
         assert len(rows) == len(graph.facts()) > 50
     for row in rows:
         span = slice(int(row["start"].value), int(row["end"].value))

@@ -81,9 +81,7 @@ def test_journalled_replies_are_used_as_they_are(tmp_path: Path) -> None:
     """The teacher never says the same twice here: what the artefact holds can only come from the journal."""
     out = kill_and_finish(tmp_path, 3, nonce=True)
     said = {
-        reply["text"]
-        for line in journalled(out).values()
-        for reply in msgspec.json.decode(line)["answer"]["replies"]
+        reply["text"] for line in journalled(out).values() for reply in msgspec.json.decode(line)["answer"]["replies"]
     }
     used = {claim.object for reading in latest(out, "readings").records(Reading) for claim in reading.claims}
     assert used == said

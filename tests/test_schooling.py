@@ -52,8 +52,8 @@ def test_tokenizer_is_lossless_and_writes_replies_in_few_tokens(tokenizer) -> No
 
 
 def test_only_replies_have_targets(tokenizer) -> None:
-    ids, targets = encode(Lesson((Turn("Ask:\n", "yes"), Turn("\nAgain:\n", "no"))), tokenizer)
-    assert len(ids) == len(targets)
+    ids, targets, weights = encode(Lesson((Turn("Ask:\n", "yes"), Turn("\nAgain:\n", "no"))), tokenizer)
+    assert len(ids) == len(targets) == len(weights)
     wanted = [token for token in targets if token != IGNORE]
     end = tokenizer.eos_token_id
     assert wanted == [*tokenizer("yes")["input_ids"], end, *tokenizer("no")["input_ids"], end]
@@ -69,6 +69,7 @@ def test_padding_on_the_right_changes_no_loss(tokenizer) -> None:
     wider = {
         "input_ids": torch.nn.functional.pad(batch["input_ids"], (0, 9), value=tokenizer.pad_token_id),
         "targets": torch.nn.functional.pad(batch["targets"], (0, 9), value=IGNORE),
+        "weights": torch.nn.functional.pad(batch["weights"], (0, 9), value=0.0),
     }
     with torch.no_grad():
         assert torch.allclose(reply_loss(model, batch), reply_loss(model, wider), atol=1e-5)

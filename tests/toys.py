@@ -148,5 +148,3 @@ def main(out: str, workers: str, count: str, latency: str) -> int:
     except KgdistillError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-
-

@@ -28,6 +28,8 @@ _SYMMETRIC = frozenset(
 class Turn(Struct, frozen=True):
     prompt: str
     reply: str
+    judged: bool = False
+    """The reply is a single word, yes or no."""
 
 
 class Lesson(Struct, frozen=True):
@@ -157,7 +159,7 @@ def judging(text: str, claims: Sequence[Judged]) -> Lesson:
         )
         # Every claim after the first repeats only the lines after the text.
         tail = prompt if not turns else "\n" + prompt[prompt.rindex("\nClaim: ") + 1 :]
-        turns.append(Turn(tail, "yes" if supported else "no"))
+        turns.append(Turn(tail, "yes" if supported else "no", judged=True))
     return Lesson(tuple(turns))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from msgspec import Struct
@@ -34,19 +34,29 @@ class Schooling(Struct, frozen=True):
     seed: int = 0
     checkpoints: int = 20
     """How many checkpoints are written over the run."""
+    judging: float = 1.0
+    """Weight of a judgement's tokens: they are one in forty, and would hardly be learnt beside the others."""
 
 
-def encode(lesson: Lesson, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """(token ids, next-token targets): a target stands where the next token belongs to a reply, or ends one."""
-    ids: list[int] = []
-    targets: list[int] = []
+class Encoded(NamedTuple):
+    """A lesson in tokens; a target stands where the next token belongs to a reply, or ends one."""
+
+    ids: list[int]
+    targets: list[int]
+    weights: list[float]
+
+
+def encode(lesson: Lesson, tokenizer: PreTrainedTokenizerBase, judging: float = 1.0) -> Encoded:
+    """Token ids with next-token targets and the weights of these."""
+    encoded = Encoded([], [], [])
     for turn in lesson.turns:
         prompt = tokenizer(turn.prompt, add_special_tokens=False)["input_ids"]
         reply = tokenizer(turn.reply, add_special_tokens=False)["input_ids"]
-        ids += prompt + reply
+        encoded.ids.extend(prompt + reply)
         # The last prompt token predicts the first of the reply; the last of the reply predicts the end.
-        targets += [IGNORE] * (len(prompt) - 1) + reply + [tokenizer.eos_token_id]
-    return ids, targets
+        encoded.targets.extend([IGNORE] * (len(prompt) - 1) + reply + [tokenizer.eos_token_id])
+        encoded.weights.extend([judging if turn.judged else 1.0] * (len(prompt) + len(reply)))
+    return encoded
 
 
 class Batches(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[misc]
@@ -57,45 +67,50 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[misc]
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         chance = random.Random(self._settings.seed)
-        pool: list[tuple[list[int], list[int]]] = []
+        pool: list[Encoded] = []
         for lesson in self._lessons:
-            ids, targets = encode(lesson, self._tokenizer)
-            if len(ids) <= self._settings.context:
-                pool.append((ids, targets))
+            encoded = encode(lesson, self._tokenizer, self._settings.judging)
+            if len(encoded.ids) <= self._settings.context:
+                pool.append(encoded)
             if len(pool) == 600:
                 yield from self._batches(pool, chance)
                 pool = []
         yield from self._batches(pool, chance)
 
-    def _batches(
-        self, pool: list[tuple[list[int], list[int]]], chance: random.Random
-    ) -> Iterator[dict[str, torch.Tensor]]:
-        pool.sort(key=lambda pair: len(pair[0]))
-        groups: list[list[tuple[list[int], list[int]]]] = [[]]
-        for pair in pool:
-            if len(pair[0]) * (len(groups[-1]) + 1) > self._settings.batch_tokens and groups[-1]:
+    def _batches(self, pool: list[Encoded], chance: random.Random) -> Iterator[dict[str, torch.Tensor]]:
+        pool.sort(key=lambda encoded: len(encoded.ids))
+        groups: list[list[Encoded]] = [[]]
+        for encoded in pool:
+            if len(encoded.ids) * (len(groups[-1]) + 1) > self._settings.batch_tokens and groups[-1]:
                 groups.append([])
-            groups[-1].append(pair)
+            groups[-1].append(encoded)
         chance.shuffle(groups)
         yield from (collate(group, self._tokenizer.pad_token_id) for group in groups if group)
 
 
-def collate(pairs: Sequence[tuple[list[int], list[int]]], padding: int) -> dict[str, torch.Tensor]:
-    """Right-padded tensors, each of shape (len(pairs), longest)."""
-    longest = max(len(ids) for ids, _ in pairs)
+def collate(group: Sequence[Encoded], padding: int) -> dict[str, torch.Tensor]:
+    """Right-padded tensors, each of shape (len(group), longest)."""
+    longest = max(len(encoded.ids) for encoded in group)
+
+    def padded(rows: Iterable[Sequence[float]], value: float) -> torch.Tensor:
+        return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
+
     return {
-        "input_ids": torch.tensor([ids + [padding] * (longest - len(ids)) for ids, _ in pairs]),
-        "targets": torch.tensor([targets + [IGNORE] * (longest - len(targets)) for _, targets in pairs]),
+        "input_ids": padded((encoded.ids for encoded in group), padding),
+        "targets": padded((encoded.targets for encoded in group), IGNORE),
+        "weights": padded((encoded.weights for encoded in group), 0.0),
     }
 
 
 def reply_loss(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Mean cross-entropy (nats) over the reply tokens of a batch."""
+    """Weighted mean cross-entropy (nats) over the reply tokens of a batch."""
     # Padding stands on the right, where a causal model never looks from: no mask, and attention's fast path.
     hidden = model.get_decoder()(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
     where = batch["targets"] != IGNORE
     logits = model.get_output_embeddings()(hidden[where])
-    return functional.cross_entropy(logits.float(), batch["targets"][where])
+    weights = batch["weights"][where]
+    losses = functional.cross_entropy(logits.float(), batch["targets"][where], reduction="none")
+    return (losses * weights).sum() / weights.sum()
 
 
 def held_out_loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lessons: Iterable[Lesson]) -> float:

@@ -55,9 +55,7 @@ class Purse:
         )
 
 
-def dispatch(
-    jobs: Iterable[Job], crew: Crew, purse: Purse, on_tick: Callable[[Account], None]
-) -> Iterator[Report]:
+def dispatch(jobs: Iterable[Job], crew: Crew, purse: Purse, on_tick: Callable[[Account], None]) -> Iterator[Report]:
     """Run the jobs on the crew, and yield their reports as they come.
 
     Raises what a worker raised; BudgetSpent when the purse is empty and all that was in progress has stopped;

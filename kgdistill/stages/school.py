@@ -28,6 +28,8 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
     learning_rate: float = 8e-4
     context: int = 1024
     vocabulary: int = 16384
+    finish: int = 600_000
+    """Tokens of a last part, at a quarter of the learning rate, in which judgements weigh ten times as much."""
     threads: int = 2
 
     def fingerprint(self) -> str:
@@ -54,7 +56,13 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
             learning_rate=self.learning_rate,
             seed=bench.seed,
         )
-        log = schooling.school(model, tokenizer, lessons(documents, bench.seed), bench.folder / "checkpoints", settings)
+        log = schooling.school(
+            model, tokenizer, lessons(documents, bench.seed), bench.folder / "checkpoints" / "first", settings
+        )
+        last = msgspec.structs.replace(
+            settings, tokens=self.finish, learning_rate=self.learning_rate / 4, seed=bench.seed + 1, judging=10.0
+        )
+        log += schooling.school(model, tokenizer, lessons(documents, bench.seed + 1), checkpoints / "last", last)
         unseen = [d for d in every if split_of(d.id) == "validation"]
         loss = schooling.held_out_loss(model, tokenizer, lessons(unseen, bench.seed, augment=False))
         model.to(torch.bfloat16).save_pretrained(bench.folder)
