@@ -56,9 +56,8 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
             learning_rate=self.learning_rate,
             seed=bench.seed,
         )
-        log = schooling.school(
-            model, tokenizer, lessons(documents, bench.seed), bench.folder / "checkpoints" / "first", settings
-        )
+        checkpoints = bench.folder / "checkpoints"
+        log = schooling.school(model, tokenizer, lessons(documents, bench.seed), checkpoints / "first", settings)
         last = msgspec.structs.replace(
             settings, tokens=self.finish, learning_rate=self.learning_rate / 4, seed=bench.seed + 1, judging=10.0
         )

@@ -1,9 +1,9 @@
 """Artefacts: a stage's result in a folder named by a content key, finished when its manifest is there.
 
-    <stage>-<key8>/shards/00000.jsonl     records
-    <stage>-<key8>/failures/00000.jsonl   what did not come through (only where there is any)
-    <stage>-<key8>/reports/00000.json     written after the shard: the shard is done
-    <stage>-<key8>/manifest.json          written last: the stage is done
+<stage>-<key8>/shards/00000.jsonl     records
+<stage>-<key8>/failures/00000.jsonl   what did not come through (only where there is any)
+<stage>-<key8>/reports/00000.json     written after the shard: the shard is done
+<stage>-<key8>/manifest.json          written last: the stage is done
 """
 
 from __future__ import annotations
