@@ -120,26 +120,28 @@ class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
         from kgdistill.distill.extractor import Extractor
 
-        documents = list(self._documents(records, bench))
+        count = 0
         folders = {"student": bench.upstream("student")}
         folders |= {Path(name).name: student_folder(name) for name in self.beside}
         for name, folder in folders.items():
             extractor = Extractor.from_pretrained(folder)
             started = time.perf_counter()
+            documents = self._documents(bench.records("readings"), bench, first=name == "student")
             found = (extractor.extract(document.text, self.min_score, id=document.id) for document in documents)
             count = write_records(bench.folder / f"{name}.jsonl", found)
             bench.note(f"{name}: documents per second", round(count / (time.perf_counter() - started), 2))
-        bench.note("documents", len(documents))
+        bench.note("documents", count)
 
-    def _documents(self, records: Iterator[Reading], bench: Bench) -> Iterator[Document]:
+    def _documents(self, records: Iterator[Reading], bench: Bench, *, first: bool) -> Iterator[Document]:
+        """What is to be read; failures are recorded the first time only."""
         if not self.path:
             yield from (reading.document for reading in records if not reading.set_aside)
             return
         for document in read_documents(self.path):
-            if isinstance(document, Failure):
-                bench.fail(document)
-            else:
+            if not isinstance(document, Failure):
                 yield document
+            elif first:
+                bench.fail(document)
 
 
 class Score(CorpusStage, frozen=True, forbid_unknown_fields=True):
