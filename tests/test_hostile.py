@@ -71,7 +71,7 @@ def attacked(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """(run, its book, everything that was asked)."""
     out = tmp_path_factory.mktemp("attacked")
     changes = ('read.id_field="id"', 'read.title_field="title"', "read.languages=[]", "store.validate=-1",
-               "generate.samples=1", "judge.samples=1", "teacher.languages=[]")  # fmt: skip
+               "generate.samples=1", "teacher.languages=[]")  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READER_LOG", str(out / "log"))
         state = run(line.recipe(folder, *changes, script="credulous"), out / "run", workers=1)

@@ -61,8 +61,13 @@ def split_of(document_id: str) -> str:
     return {0: "test", 1: "validation"}.get(bucket, "train")
 
 
-def lessons(documents: Sequence[SeedDocument], seed: int, *, augment: bool = True) -> Iterator[Lesson]:
-    """Lessons without end, each pass cut and swapped afresh; one plain pass when not `augment`."""
+def lessons(
+    documents: Sequence[SeedDocument], seed: int, *, augment: bool = True, nonsense: int = 0
+) -> Iterator[Lesson]:
+    """Lessons without end, each pass cut and swapped afresh; one plain pass when not `augment`.
+
+    `nonsense` is the number of lessons for each document that only copy words without sense.
+    """
     pool = NamePool(documents)
     chance = random.Random(seed)
     relations = sorted({fact.relation for d in documents for s in d.sentences for fact in s.facts})
@@ -70,6 +75,9 @@ def lessons(documents: Sequence[SeedDocument], seed: int, *, augment: bool = Tru
         for document in chance.sample(list(documents), len(documents)):
             varied = swap(document, pool, chance) if augment and chance.random() < 0.7 else document
             yield from document_lessons(varied, relations, chance)
+            for _ in range(nonsense):
+                text = pool.nonsense(chance)
+                yield rewriting("", text, text)
         if not augment:
             return
 

@@ -90,6 +90,7 @@ class NamePool:
     def __init__(self, documents: Iterable[SeedDocument]) -> None:
         documents = list(documents)
         self.plain = {word for document in documents for word in _WORD.findall(document.text) if word == word.lower()}
+        self._sorted_plain = sorted(self.plain)
         self._words: dict[Kind, list[str]] = {"person": [], "place": [], "other": []}
         for document in documents:
             for word, kind in self.swappable(document).items():
@@ -104,6 +105,21 @@ class NamePool:
             for word in _WORD.findall(entity.name)
             if len(word) > 1 and word[0].isupper() and word.lower() not in self.plain
         }
+
+    def nonsense(self, chance: random.Random) -> str:
+        """Words, names and numbers in no order: what can be copied only by looking."""
+        plain = self._sorted_plain
+        made = []
+        for _ in range(chance.randint(15, 70)):
+            kind = chance.choice(("plain", "plain", "plain", "name", "name", "number"))
+            if kind == "plain":
+                made.append(chance.choice(plain))
+            elif kind == "name":
+                made.append(self.draw(chance.choice(("person", "place", "other")), chance))
+            else:
+                made.append(str(chance.randint(0, 10 ** chance.randint(1, 4))))
+            made[-1] += chance.choice(("", "", "", "", "", ",", ".", "'s", ";"))
+        return " ".join(made) + "."
 
     def draw(self, kind: Kind, chance: random.Random) -> str:
         return chance.choice(self._words[kind]) if chance.random() < 0.5 else self._models[kind].draw(chance)

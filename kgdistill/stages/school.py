@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+from msgspec import Struct
 
 from kgdistill.contracts import Bench, Card, CorpusStage
 from kgdistill.distill.card import teacher_card
 from kgdistill.distill.lessons import lessons, read_seed, split_of
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """One part of a schooling: a training run of its own that goes on with the weights of the part before."""
+
+    tokens: int
+    learning_rate: float = 8e-4
+    judging: float = 1.0
+    """Weight of a judgement's tokens."""
+    nonsense: int = 0
+    """Lessons for each document that only copy words without sense."""
+
+
+PARTS = (
+    Part(4_900_000),
+    Part(600_000, learning_rate=2e-4, judging=10.0),
+    Part(1_500_000, learning_rate=6e-4, judging=4.0, nonsense=6),
+)
 
 
 class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -23,13 +41,10 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
     seed_folder: str
     name: str = "kgdistill-mini"
-    tokens: int = 4_900_000
+    parts: tuple[Part, ...] = PARTS
     batch_tokens: int = 3072
-    learning_rate: float = 8e-4
     context: int = 1024
     vocabulary: int = 16384
-    finish: int = 600_000
-    """Tokens of a last part, at a quarter of the learning rate, in which judgements weigh ten times as much."""
     threads: int = 2
 
     def fingerprint(self) -> str:
@@ -43,31 +58,32 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
         torch.set_num_threads(self.threads)
         every = read_seed(Path(self.seed_folder))
-        documents = [d for d in every if split_of(d.id) == "train"]
-        samples = itertools.islice(lessons(documents, bench.seed, augment=False), 2000)
+        learnt = [d for d in every if split_of(d.id) == "train"]
+        unseen = [d for d in every if split_of(d.id) == "validation"]
+        samples = lessons(learnt, bench.seed, augment=False)
         texts = [turn.prompt + turn.reply for lesson in samples for turn in lesson.turns]
         encoder = model_folder()
         tokenizer = warmstart.train_tokenizer(warmstart.vocabulary_words(encoder), texts, self.vocabulary)
         model = warmstart.warm_start(encoder, tokenizer, self.context, bench.seed)
-        settings = schooling.Schooling(
-            tokens=self.tokens,
-            batch_tokens=self.batch_tokens,
-            context=self.context,
-            learning_rate=self.learning_rate,
-            seed=bench.seed,
-        )
-        checkpoints = bench.folder / "checkpoints"
-        log = schooling.school(model, tokenizer, lessons(documents, bench.seed), checkpoints / "first", settings)
-        last = msgspec.structs.replace(
-            settings, tokens=self.finish, learning_rate=self.learning_rate / 4, seed=bench.seed + 1, judging=10.0
-        )
-        log += schooling.school(model, tokenizer, lessons(documents, bench.seed + 1), checkpoints / "last", last)
-        unseen = [d for d in every if split_of(d.id) == "validation"]
+        log = []
+        for number, part in enumerate(self.parts):
+            seed = bench.seed + number
+            settings = schooling.Schooling(
+                tokens=part.tokens,
+                batch_tokens=self.batch_tokens,
+                context=self.context,
+                learning_rate=part.learning_rate,
+                judging=part.judging,
+                seed=seed,
+            )
+            given = lessons(learnt, seed, nonsense=part.nonsense)
+            log += schooling.school(model, tokenizer, given, bench.folder / "checkpoints" / str(number), settings)
         loss = schooling.held_out_loss(model, tokenizer, lessons(unseen, bench.seed, augment=False))
         model.to(torch.bfloat16).save_pretrained(bench.folder)
         tokenizer.save_pretrained(bench.folder)
         card = Card(name=self.name, languages=("en",), brief=True, context=self.context)
         write_bytes(bench.folder / "kgdistill.json", msgspec.json.encode(card))
         write_bytes(bench.folder / "training_log.json", msgspec.json.encode(log))
-        readme = teacher_card(self.name, model.num_parameters(), len(documents), self.tokens, loss)
+        tokens = sum(part.tokens for part in self.parts)
+        readme = teacher_card(self.name, model.num_parameters(), len(learnt), tokens, loss)
         write_bytes(bench.folder / "README.md", readme.encode())
