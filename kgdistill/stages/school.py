@@ -27,21 +27,14 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True):
     """Lessons for each document that only copy words without sense."""
 
 
-PARTS = (
-    Part(4_900_000),
-    Part(600_000, learning_rate=2e-4, judging=10.0),
-    Part(1_500_000, learning_rate=6e-4, judging=4.0, nonsense=6),
-)
-
-
 class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Seed documents to lessons to a model folder that `local` and `vllm` teachers load; see distill/schooling."""
 
     gives: ClassVar[str] = "teacher"
 
     seed_folder: str
+    parts: tuple[Part, ...]
     name: str = "kgdistill-mini"
-    parts: tuple[Part, ...] = PARTS
     batch_tokens: int = 3072
     context: int = 1024
     vocabulary: int = 16384
