@@ -16,7 +16,9 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/kgdistill run pipelines/quickstart.toml
+	# Exit code 3: the run is complete, and some requests failed (a small model sometimes loses its way); it says how
+	# to see them.
+	$(BIN)/kgdistill run pipelines/quickstart.toml || [ $$? -eq 3 ]
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2
