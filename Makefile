@@ -15,9 +15,9 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,ray]'
 	touch $@
 
+# Exit code 3: the run is complete, and some requests failed (a small model sometimes loses its way); it says how to
+# see them.
 demo: $(VENV)/.installed
-	# Exit code 3: the run is complete, and some requests failed (a small model sometimes loses its way); it says how
-	# to see them.
 	$(BIN)/kgdistill run pipelines/quickstart.toml || [ $$? -eq 3 ]
 
 test: $(VENV)/.installed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kgdistill.distill.lessons import document_lessons, lessons, read_seed, split_of, windows
-from kgdistill.distill.swaps import LetterModel, NamePool, swap
+from kgdistill.distill.swaps import LetterModel, NamePool, kind_of, swap
 from kgdistill.errors import SourceError
 from kgdistill.prompts import schemas
 
@@ -95,6 +95,12 @@ def test_invented_words_look_like_words() -> None:
     words = {model.draw(random.Random(i)) for i in range(50)}
     assert len(words) > 5
     assert all(word[0].isupper() and 3 <= len(word) <= 11 for word in words)
+
+
+def test_a_few_short_names_do_not_stop_inventing() -> None:
+    assert LetterModel(["Al"]).draw(random.Random(0)) == "Al"
+    assert kind_of("") == "other"
+    assert kind_of("capital city") == "place"
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def kind_of(type_: str) -> Kind:
     """The pool that an entity type draws from."""
     if type_ == "person" or type_.endswith("character"):
         return "person"
-    return "place" if type_.split()[-1] in _PLACES else "other"
+    return "place" if type_.rpartition(" ")[2] in _PLACES else "other"
 
 
 class LetterModel:
@@ -75,13 +75,14 @@ class LetterModel:
                 self._next[padded[i : i + 2]].append(padded[i + 2])
 
     def draw(self, chance: random.Random) -> str:
-        """A capitalised word of three to eleven letters."""
-        while True:
+        """A capitalised word, of three to eleven letters where the letters seen allow it."""
+        for _ in range(100):
             word = "^^"
             while not word.endswith("$") and len(word) < 14:
                 word += chance.choice(self._next[word[-2:]])
             if word.endswith("$") and 3 <= len(word) - 3 <= 11:
                 return word[2:-1].capitalize()
+        return word[2:].removesuffix("$").capitalize()
 
 
 class NamePool:
