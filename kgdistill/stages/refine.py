@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import msgspec
@@ -14,10 +14,11 @@ from kgdistill.distill.pairs import PairSettings, split_of
 from kgdistill.errors import RecipeError
 from kgdistill.evaluate.gold import fact_of, read_gold
 from kgdistill.evaluate.match import correct
+from kgdistill.evaluate.reliability import Reliability, measure
 from kgdistill.generate.definitions import Definitions
 from kgdistill.graph.store import write_store
 from kgdistill.graph.validate import validate_store
-from kgdistill.judge.calibrate import Bin, Calibrator, brier, cross_fit, expected_calibration_error, fit, reliability
+from kgdistill.judge.calibrate import Calibrator, cross_fit, fit
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.records import Claim, Failure, Merge, Reading, Verdict
 from kgdistill.refine import entities, relations, rules, variety
@@ -28,16 +29,6 @@ from kgdistill.stages.build import reclaimed
 from kgdistill.storage.shards import read_records, write_bytes, write_records
 
 ENCODER = frozenset({"encoder"})
-
-
-class Reliability(Struct, frozen=True):
-    """How far scores can be trusted as probabilities, on `count` claims."""
-
-    count: int
-    error: float
-    """Expected calibration error, ten bins."""
-    brier: float
-    bins: list[Bin]
 
 
 class Calibration(Struct, frozen=True):
@@ -83,17 +74,9 @@ class Calibrate(CorpusStage, frozen=True, forbid_unknown_fields=True):
                 groups += [document] * len(claims)
         after = cross_fit(scores, labels, groups) if len(set(groups)) > 1 else scores
         found = Calibration(
-            fit(scores, labels), measured(scores, labels), measured(after, labels), tuple(sorted(set(groups)))
+            fit(scores, labels), measure(scores, labels), measure(after, labels), tuple(sorted(set(groups)))
         )
         write_bytes(bench.folder / "calibration.json", msgspec.json.encode(found))
-
-
-def measured(scores: Sequence[float], labels: Sequence[bool]) -> Reliability:
-    """Reliability of scores against labels; all zero without any."""
-    if not scores:
-        return Reliability(0, 0.0, 0.0, [])
-    error = expected_calibration_error(scores, labels)
-    return Reliability(len(scores), error, brier(scores, labels), reliability(scores, labels))
 
 
 class Names(CorpusStage, frozen=True, forbid_unknown_fields=True):
