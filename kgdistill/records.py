@@ -238,6 +238,8 @@ class Pair(Struct, frozen=True, omit_defaults=True):
     entities: tuple[Entity, ...] = ()
     facts: tuple[Fact, ...] = ()
     negatives: tuple[Fact, ...] = ()
+    weight: float = 1.0
+    """1: learnt from in every epoch. Less: in that share of the first epoch, and ever less often until the last."""
 
 
 class Extraction(Struct, frozen=True, omit_defaults=True):

@@ -7,6 +7,7 @@ by the same templates that the pipeline uses (in their brief form).
 from __future__ import annotations
 
 import random
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from kgdistill.errors import SourceError
 from kgdistill.prompts import schemas
 from kgdistill.prompts.render import render
 from kgdistill.records import content_id
+from kgdistill.text.names import find
 
 _SYMMETRIC = frozenset(
     ("spouse", "sibling", "borders", "married to", "sibling of", "friend of", "partner", "related to", "near")
@@ -30,6 +32,8 @@ class Turn(Struct, frozen=True):
     reply: str
     judged: bool = False
     """The reply is a single word, yes or no."""
+    ends: bool = True
+    """The reply is complete here; False where the next turn goes on with it."""
 
 
 class Lesson(Struct, frozen=True):
@@ -62,43 +66,56 @@ def split_of(document_id: str) -> str:
 
 
 def lessons(
-    documents: Sequence[SeedDocument], seed: int, *, augment: bool = True, nonsense: int = 0
+    documents: Sequence[SeedDocument], seed: int, *, augment: bool = True, pool: NamePool | None = None
 ) -> Iterator[Lesson]:
     """Lessons without end, each pass cut and swapped afresh; one plain pass when not `augment`.
 
-    `nonsense` is the number of lessons for each document that only copy words without sense.
+    Names to swap in come from `pool`, without one from the documents themselves.
     """
-    pool = NamePool(documents)
+    pool = pool or NamePool(documents)
     chance = random.Random(seed)
     relations = sorted({fact.relation for d in documents for s in d.sentences for fact in s.facts})
     while True:
         for document in chance.sample(list(documents), len(documents)):
             varied = swap(document, pool, chance) if augment and chance.random() < 0.7 else document
             yield from document_lessons(varied, relations, chance)
-            for _ in range(nonsense):
-                text = pool.nonsense(chance)
-                yield rewriting("", text, text)
         if not augment:
             return
 
 
-def document_lessons(document: SeedDocument, relations: Sequence[str], chance: random.Random) -> Iterator[Lesson]:
-    """The lessons of one document: rewriting, extraction and judging for each of its windows."""
+def document_lessons(
+    document: SeedDocument, relations: Sequence[str], chance: random.Random, *, whole: bool = True
+) -> Iterator[Lesson]:
+    """The lessons of one document: rewriting, extraction and judging for each of its windows.
+
+    Not `whole` where the document has no standalone sentences: nothing is rewritten, and only facts count whose ends
+    the window itself names.
+    """
     for start, end in windows(len(document.sentences), chance):
-        sentences = document.sentences[start:end]
+        sentences: Sequence[SeedSentence] = document.sentences[start:end]
         lay_out = layout(document.title if start == 0 else "", chance)
         plain = lay_out([s.text for s in sentences])
         standalone = lay_out([s.standalone for s in sentences])
-        before = document.sentences[max(0, start - chance.randint(1, 3)) : start]
-        previous = " ".join(s.standalone for s in before)
-        if chance.random() < (0.7 if start else 0.3):
-            yield rewriting(previous, plain, standalone)
+        if whole and chance.random() < (0.7 if start else 0.3):
+            before = document.sentences[max(0, start - chance.randint(1, 3)) : start]
+            yield rewriting(" ".join(s.standalone for s in before), plain, standalone)
+        if not whole:
+            sentences = within(sentences, plain)
         text = plain if start == 0 and chance.random() < 0.5 else standalone
-        yield extraction(text, named_in(document.entities, standalone, sentences), sentences)
         facts = [fact for s in sentences for fact in s.facts]
+        if whole or facts:
+            yield extraction(text, named_in(document.entities, standalone, sentences), sentences)
         if facts and chance.random() < 0.6:
             elsewhere = [f for s in document.sentences[:start] + document.sentences[end:] for f in s.facts]
             yield judging(text, judged_claims(text, facts, elsewhere, relations, chance))
+
+
+def within(sentences: Sequence[SeedSentence], text: str) -> list[SeedSentence]:
+    """The sentences with those facts alone whose ends both stand in `text`."""
+    return [
+        msgspec.structs.replace(s, facts=tuple(f for f in s.facts if find(f.subject, text) and find(f.object, text)))
+        for s in sentences
+    ]
 
 
 def layout(title: str, chance: random.Random) -> Callable[[Sequence[str]], str]:
@@ -149,6 +166,20 @@ def extraction(text: str, entities: list[schemas.NamedEntity], sentences: Iterab
     ]
     reply = schemas.write(schemas.PropositionList(propositions))
     return Lesson((Turn(first, listed), Turn(second.removeprefix(first + listed), reply)))
+
+
+def untyped(lesson: Lesson) -> Lesson:
+    """An extraction lesson whose entity types are shown but not learnt: its source does not tell them."""
+    listing, *others = lesson.turns
+    parts = re.split(r'(?<="type":")([^"]*)(?=")', listing.reply)
+    turns = [Turn(listing.prompt, parts[0], ends=len(parts) == 1)]
+    turns += [
+        Turn(type_, rest, ends=place == len(parts) - 2)
+        for place, (type_, rest) in zip(
+            range(1, len(parts), 2), zip(parts[1::2], parts[2::2], strict=True), strict=True
+        )
+    ]
+    return Lesson((*turns, *others))
 
 
 def status(fact: SeedFact) -> schemas.Status:

@@ -178,6 +178,7 @@ def to_row(pair: Pair) -> dict[str, Any]:
         "entities": [{"name": e.name, "type": e.type, "spans": [span(s) for s in e.spans]} for e in pair.entities],
         "facts": [fact(f) for f in pair.facts],
         "negatives": [fact(f) for f in pair.negatives],
+        "weight": pair.weight,
     }
 
 
@@ -201,6 +202,7 @@ def from_row(row: dict[str, Any]) -> Pair:
         ),
         tuple(map(fact, row["facts"])),
         tuple(map(fact, row["negatives"])),
+        row.get("weight", 1.0),
     )
 
 
@@ -215,6 +217,7 @@ def _schema(pyarrow: Any) -> Any:
     return pyarrow.schema(
         [(name, text) for name in ("id", "document", "text", "split")]
         + [("entities", pyarrow.list_(entity)), ("facts", facts), ("negatives", facts)]
+        + [("weight", pyarrow.float64())]
     )
 
 

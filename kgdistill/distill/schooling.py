@@ -54,7 +54,8 @@ def encode(lesson: Lesson, tokenizer: PreTrainedTokenizerBase, judging: float = 
         reply = tokenizer(turn.reply, add_special_tokens=False)["input_ids"]
         encoded.ids.extend(prompt + reply)
         # The last prompt token predicts the first of the reply; the last of the reply predicts the end.
-        encoded.targets.extend([IGNORE] * (len(prompt) - 1) + reply + [tokenizer.eos_token_id])
+        end = tokenizer.eos_token_id if turn.ends else IGNORE
+        encoded.targets.extend([IGNORE] * (len(prompt) - 1) + reply + [end])
         encoded.weights.extend([judging if turn.judged else 1.0] * (len(prompt) + len(reply)))
     return encoded
 

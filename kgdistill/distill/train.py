@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,10 @@ def splits(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair], list[Pair]]:
 def _new(settings: Settings, learnt: Sequence[Pair]) -> Student:
     if isinstance(settings, GenerativeSettings):
         return GenerativeStudent.start(settings)
-    relations = sorted({relation_name(fact.relation) for pair in learnt for fact in pair.facts})
-    types = sorted({entity.type for pair in learnt for entity in pair.entities}) or ["entity"]
-    return SpanStudent.start(settings, relations, types)
+    said = Counter(relation_name(fact.relation) for pair in learnt for fact in pair.facts)
+    relations = sorted(name for name, count in said.items() if count >= settings.least_support)
+    types = sorted({entity.type for pair in learnt for entity in pair.entities if entity.type}) or ["entity"]
+    return SpanStudent.start(settings, relations or sorted(said), types)
 
 
 def evaluate(student: Student, pairs: Sequence[Pair]) -> dict[str, float]:

@@ -62,6 +62,18 @@ class Definition(Struct, frozen=True, forbid_unknown_fields=True):
     definition: Sentence
 
 
+class EventInference(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reply to `inference`: what follows from an event, as a short phrase."""
+
+    inference: Name
+
+
+class NewEvent(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reply to `event`: one more event like those shown."""
+
+    event: Name
+
+
 @cache
 def schema(shape: type[Any]) -> str:
     """JSON schema of a reply, as text (keys in the order of the fields)."""

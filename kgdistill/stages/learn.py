@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+from msgspec.structs import replace
 
 from kgdistill.contracts import Bench, CorpusStage
+from kgdistill.distill.llm_pairs import read_llm_pairs
 from kgdistill.distill.pairs import PairSettings, make_pairs, read_pairs, write_pairs
-from kgdistill.distill.seed import seed_pairs
+from kgdistill.distill.seed import seed_pair, seed_pairs
 from kgdistill.distill.student import EXTRACTOR, SHIPPED
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import RecipeError
@@ -45,12 +48,22 @@ class SeedPairs(CorpusStage, frozen=True, forbid_unknown_fields=True):
     gives: ClassVar[str] = "pairs"
 
     seed_folder: str
+    pairs_folder: str = ""
+    """Document-graph pairs by other models (distill/llm_pairs), to be learnt from first."""
+    weight: float = 0.4
+    """Share of those that the first epoch sees; later ones see ever fewer."""
 
     def fingerprint(self) -> str:
-        return fingerprint(f"{self.seed_folder}/pairs_*.jsonl")
+        patterns = [f"{self.seed_folder}/pairs_*.jsonl"]
+        patterns += [f"{self.pairs_folder}/**/*.json"] if self.pairs_folder else []
+        return content_id(*map(fingerprint, patterns))
 
     def run(self, records: Iterator[object], bench: Bench) -> None:
-        for split, count in write_pairs(bench.folder, seed_pairs(Path(self.seed_folder))).items():
+        pairs = seed_pairs(Path(self.seed_folder))
+        if self.pairs_folder:
+            others = map(seed_pair, read_llm_pairs(Path(self.pairs_folder)))
+            pairs = chain(pairs, (replace(pair, split="train", weight=self.weight) for pair in others))
+        for split, count in write_pairs(bench.folder, pairs).items():
             bench.note(f"{split} pairs", count)
 
 

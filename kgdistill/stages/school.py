@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +13,9 @@ from msgspec import Struct
 from kgdistill.contracts import Bench, Card, CorpusStage
 from kgdistill.distill.card import teacher_card
 from kgdistill.distill.lessons import lessons, read_seed, split_of
+from kgdistill.distill.llm_pairs import read_llm_pairs
+from kgdistill.distill.mixture import Mix, Sources, mixed_lessons, read_paragraphs
+from kgdistill.records import content_id
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
 
@@ -23,8 +27,8 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True):
     learning_rate: float = 8e-4
     judging: float = 1.0
     """Weight of a judgement's tokens."""
-    nonsense: int = 0
-    """Lessons for each document that only copy words without sense."""
+    mix: Mix = Mix()
+    """Which lessons it gives."""
 
 
 class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -34,30 +38,39 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
     seed_folder: str
     parts: tuple[Part, ...]
+    pairs_folder: str = ""
+    """Document-graph pairs by other models (distill/llm_pairs)."""
+    text_folder: str = ""
+    """Plain paragraphs (distill/mixture)."""
     name: str = "kgdistill-mini"
     batch_tokens: int = 3072
     context: int = 1024
     vocabulary: int = 16384
+    dropout: float = 0.1
     threads: int = 2
 
     def fingerprint(self) -> str:
-        return fingerprint(f"{self.seed_folder}/pairs_*.jsonl")
+        patterns = [f"{self.seed_folder}/*.jsonl"]
+        patterns += [f"{self.pairs_folder}/**/*.json"] if self.pairs_folder else []
+        patterns += [f"{self.text_folder}/*.jsonl"] if self.text_folder else []
+        return content_id(*map(fingerprint, patterns))
 
     def run(self, records: Iterator[object], bench: Bench) -> None:
         import torch
 
-        from kgdistill.distill import schooling, warmstart
-        from kgdistill.encoders.minilm import model_folder
+        from kgdistill.distill import schooling
 
         torch.set_num_threads(self.threads)
         every = read_seed(Path(self.seed_folder))
         learnt = [d for d in every if split_of(d.id) == "train"]
         unseen = [d for d in every if split_of(d.id) == "validation"]
-        samples = lessons(learnt, bench.seed, augment=False)
-        texts = [turn.prompt + turn.reply for lesson in samples for turn in lesson.turns]
-        encoder = model_folder()
-        tokenizer = warmstart.train_tokenizer(warmstart.vocabulary_words(encoder), texts, self.vocabulary)
-        model = warmstart.warm_start(encoder, tokenizer, self.context, bench.seed)
+        sources = Sources(
+            learnt,
+            Path(self.seed_folder),
+            tuple(read_llm_pairs(Path(self.pairs_folder))) if self.pairs_folder else (),
+            tuple(read_paragraphs(Path(self.text_folder))) if self.text_folder else (),
+        )
+        model, tokenizer = self._start(sources, bench.seed)
         log = []
         for number, part in enumerate(self.parts):
             seed = bench.seed + number
@@ -69,7 +82,7 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
                 judging=part.judging,
                 seed=seed,
             )
-            given = lessons(learnt, seed, nonsense=part.nonsense)
+            given = mixed_lessons(sources, part.mix, seed)
             log += schooling.school(model, tokenizer, given, bench.folder / "checkpoints" / str(number), settings)
         loss = schooling.held_out_loss(model, tokenizer, lessons(unseen, bench.seed, augment=False))
         model.to(torch.bfloat16).save_pretrained(bench.folder)
@@ -80,3 +93,14 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
         tokens = sum(part.tokens for part in self.parts)
         readme = teacher_card(self.name, model.num_parameters(), len(learnt), tokens, loss)
         write_bytes(bench.folder / "README.md", readme.encode())
+
+    def _start(self, sources: Sources, seed: int) -> tuple[Any, Any]:
+        """The warm-started model and its tokenizer, which is made from the training texts."""
+        from kgdistill.distill import warmstart
+        from kgdistill.encoders.minilm import model_folder
+
+        given = itertools.islice(mixed_lessons(sources, self.parts[0].mix, seed), 20_000)
+        texts = [turn.prompt + turn.reply for lesson in given for turn in lesson.turns]
+        encoder = model_folder()
+        tokenizer = warmstart.train_tokenizer(warmstart.vocabulary_words(encoder), texts, self.vocabulary)
+        return warmstart.warm_start(encoder, tokenizer, self.context, seed, self.dropout), tokenizer

@@ -40,7 +40,7 @@ def fit(student: SpanStudent, train: Sequence[Pair], validation: Sequence[Pair],
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings, network = student.settings, student.network
-    steps = -(-len(train) // settings.batch) * settings.epochs
+    steps = sum(-(-round(expected(train, share)) // settings.batch) for share in shares(settings.epochs))
     optimizer, schedule = _optimizer(student, steps)
     progress = _resume(folder, network, optimizer, schedule)
     variation = Variation(train)
@@ -62,6 +62,16 @@ def fit(student: SpanStudent, train: Sequence[Pair], validation: Sequence[Pair],
         network.load_state_dict(load_file(folder / "best.safetensors"))
     figures = calibrate(student, validation)
     return {"log": progress.log, "best_epoch": progress.best_epoch, "epochs": progress.epoch, **figures}
+
+
+def shares(epochs: int) -> list[float]:
+    """For each epoch how much of its weight a pair of less than full weight still has: from 1 down to 0."""
+    return [1 - epoch / max(1, epochs - 1) for epoch in range(epochs)]
+
+
+def expected(pairs: Sequence[Pair], share: float) -> float:
+    """How many pairs an epoch sees on average."""
+    return sum(1.0 if pair.weight >= 1 else pair.weight * share for pair in pairs)
 
 
 def _optimizer(student: SpanStudent, steps: int) -> tuple[torch.optim.Optimizer, Any]:
@@ -90,7 +100,10 @@ def _epoch(
     relation_number = {name: i for i, name in enumerate(student.relations.names)}
     type_number = {name: i for i, name in enumerate(student.types.names)}
     cases: list[tuple[Example, str]] = []
+    share = shares(settings.epochs)[epoch - 1]
     for pair in train:
+        if pair.weight < 1 and chance.random() >= pair.weight * share:
+            continue
         varied = variation.vary(pair, chance) if chance.random() < settings.varied else pair
         words, cut, _ = student.prepare(varied.text)
         found = examples(varied, words, cut, lambda n: relation_number.get(n, -1), lambda n: type_number.get(n, -1))
