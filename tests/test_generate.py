@@ -48,6 +48,14 @@ def test_asks_for_entities_then_for_several_readings() -> None:
     assert second.schema
 
 
+def test_subjects_can_be_held_to_the_listed_entities() -> None:
+    for subjects, listed in (("any", False), ("listed", True)):
+        dialogue = Triples(subjects=subjects)(graph())
+        next(dialogue)
+        [second] = dialogue.send([ENTITIES])
+        assert ('"enum":["Ada Lovelace"]' in second.schema) is listed
+
+
 def test_equal_claims_of_several_samples_are_one_with_all_their_samples() -> None:
     wrote = claim("Ada Lovelace", "Wrote", "the first program")
     met = claim("Ada Lovelace", "met", "Bernoulli", "denied")

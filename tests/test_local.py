@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from transformers import (
 
 from kgdistill.contracts import Answer, Request, Teacher
 from kgdistill.errors import ModelError, NumericalError, TeacherError
+from kgdistill.prompts import schemas
 from kgdistill.teacher.blocks import BLOCK, BlockCache, block_names
 from kgdistill.teacher.local import Local
 from kgdistill.teacher.sampling import choose, uniform
@@ -219,6 +221,17 @@ def test_a_schema_is_obeyed_under_random_weights(teacher: Teacher) -> None:
         assert len(value["text"]) <= 6 and len(value["claims"]) <= 2
         assert reply.text == json.dumps(value, ensure_ascii=False, separators=(",", ":")) or "\\" in reply.text
         assert reply.logprob < 0
+
+
+def test_subjects_are_held_to_the_listed_ones_letter_by_letter(teacher: Teacher) -> None:
+    names = ["Ada Lovelace", 'the "Note G"', "Đặng Thùy Trâm", "back\\slash"]
+    schema = schemas.propositions_about(names)
+    seen = set()
+    for seed in range(12):
+        request = Request("p", f"{SENTENCES[0]} {seed}", schema=schema, temperature=1.5, max_tokens=900, seed=seed)
+        text = ask_one(teacher, request).replies[0].text
+        seen |= {json.loads(name) for name in re.findall(r'"subject":("(?:[^"\\]|\\.)*")', text)}
+    assert seen and seen <= set(names)
 
 
 def test_a_schema_that_is_no_object_ends_too(teacher: Teacher) -> None:

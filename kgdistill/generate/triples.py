@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec import Struct
 
@@ -24,6 +26,8 @@ class Triples(Struct, frozen=True):
     samples: int = 4
     temperature: float = 0.8
     top_p: float = 1.0
+    subjects: Literal["any", "listed"] = "any"
+    """What a claim may be about: "listed" holds its subject to the entities listed before, letter by letter."""
     entity_tokens: int = 512
     proposition_tokens: int = 1536
     seed: int = 0
@@ -52,7 +56,7 @@ class Triples(Struct, frozen=True):
         ask = Request(
             purpose="propositions",
             prompt=render("propositions", brief=self.brief, text=text, entities=collected.listed()),
-            schema=schemas.schema(schemas.PropositionList),
+            schema=self._shape(collected),
             temperature=self.temperature,
             top_p=self.top_p,
             max_tokens=self.proposition_tokens,
@@ -63,6 +67,11 @@ class Triples(Struct, frozen=True):
         for number, reply in enumerate(replies):
             collected.add_propositions(reply, number)
         return collected.graph(graph)
+
+    def _shape(self, collected: _Collected) -> str:
+        if self.subjects == "any":
+            return schemas.schema(schemas.PropositionList)
+        return schemas.propositions_about([entity.name for entity in collected.entities.values()])
 
 
 class _Collected:

@@ -6,6 +6,7 @@ Strings and arrays are bounded, so that constrained decoding always comes to an 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -78,6 +79,13 @@ class NewEvent(Struct, frozen=True, forbid_unknown_fields=True):
 def schema(shape: type[Any]) -> str:
     """JSON schema of a reply, as text (keys in the order of the fields)."""
     return msgspec.json.encode(msgspec.json.schema(shape)).decode()
+
+
+def propositions_about(subjects: Sequence[str]) -> str:
+    """JSON schema of a `PropositionList` whose claims have one of `subjects` as their subject."""
+    plain = msgspec.json.schema(PropositionList)
+    plain["$defs"]["StatedClaim"]["properties"]["subject"] = {"enum": list(subjects)}
+    return msgspec.json.encode(plain).decode()
 
 
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
