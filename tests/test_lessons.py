@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kgdistill.distill.lessons import document_lessons, lessons, read_seed, split_of, windows
+from kgdistill.distill.lessons import document_lessons, lessons, misled, read_seed, split_of, windows
 from kgdistill.distill.swaps import LetterModel, NamePool, kind_of, swap
 from kgdistill.errors import SourceError
 from kgdistill.prompts import schemas
@@ -57,11 +57,26 @@ def test_without_augmentation_there_is_one_plain_pass() -> None:
     texts = {s.text for d in DOCUMENTS[:5] for s in d.sentences}
     found = list(lessons(DOCUMENTS[:5], 0, augment=False))
     assert found
-    extracted = [json.loads(turn.reply) for lesson in found for turn in lesson.turns if "propositions" in turn.reply]
-    assert sum(len(reply["propositions"]) for reply in extracted) == sum(
-        len(s.facts) for d in DOCUMENTS[:5] for s in d.sentences
-    )
+    whole = [lesson for lesson in found if len(lesson.turns) == 2 and not lesson.turns[0].judged]
+    extracted = [json.loads(lesson.turns[1].reply) for lesson in whole]
+    facts = sum(len(s.facts) for d in DOCUMENTS[:5] for s in d.sentences)
+    # A quarter of the lists is spoilt on purpose, and what they lack is not spoken of.
+    assert 0.5 * facts < sum(len(reply["propositions"]) for reply in extracted) <= facts
     assert texts
+
+
+def test_a_spoilt_list_is_shown_but_only_what_it_lists_is_spoken_of() -> None:
+    chance = random.Random(3)
+    document = DOCUMENTS[0]
+    entities = [schemas.NamedEntity(e.name, e.type) for e in document.entities]
+    spoilt = 0
+    for _ in range(20):
+        [turn] = misled(document.text, entities, document.sentences, chance).turns
+        listed = json.loads(turn.prompt.split("Task: entities\n")[1].split("\n", 1)[0])["entities"]
+        spoilt += listed != [{"name": e.name, "type": e.type} for e in entities]
+        said = json.loads(turn.reply)["propositions"]
+        assert {c["subject"] for p in said for c in p["claims"]} <= {e["name"] for e in listed}
+    assert spoilt > 15
 
 
 def test_judged_claims_are_of_both_kinds() -> None:

@@ -104,7 +104,11 @@ def document_lessons(
         text = plain if start == 0 and chance.random() < 0.5 else standalone
         facts = [fact for s in sentences for fact in s.facts]
         if whole or facts:
-            yield extraction(text, named_in(document.entities, standalone, sentences), sentences)
+            entities = named_in(document.entities, standalone, sentences)
+            if whole and chance.random() < 0.25:
+                yield misled(text, entities, sentences, chance)
+            else:
+                yield extraction(text, entities, sentences)
         if facts and chance.random() < 0.6:
             elsewhere = [f for s in document.sentences[:start] + document.sentences[end:] for f in s.facts]
             yield judging(text, judged_claims(text, facts, elsewhere, relations, chance))
@@ -180,6 +184,23 @@ def untyped(lesson: Lesson) -> Lesson:
         )
     ]
     return Lesson((*turns, *others))
+
+
+def misled(
+    text: str, entities: Sequence[schemas.NamedEntity], sentences: Iterable[SeedSentence], chance: random.Random
+) -> Lesson:
+    """Propositions after a list with gaps and strangers, as a small teacher makes it: only the listed are spoken of."""
+    kept = [entity for entity in entities if chance.random() < 0.8]
+    names = {entity.name for entity in kept}
+    others = [word for word in re.findall(r"\b[A-Z]\w{3,}", text) if not any(word in e.name for e in entities)]
+    if others and chance.random() < 0.5:
+        stranger = schemas.NamedEntity(chance.choice(others), chance.choice(entities).type if entities else "person")
+        kept.insert(chance.randint(0, len(kept)), stranger)
+    spoken = [
+        msgspec.structs.replace(s, facts=tuple(fact for fact in s.facts if fact.subject in names)) for s in sentences
+    ]
+    listing, answer = extraction(text, kept, spoken).turns
+    return Lesson((Turn(listing.prompt + listing.reply + answer.prompt, answer.reply),))
 
 
 def status(fact: SeedFact) -> schemas.Status:
