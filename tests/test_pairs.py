@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import datasets
 import pytest
@@ -16,6 +17,7 @@ from kgdistill.distill.pairing import agreement, matches, word_f1
 from kgdistill.distill.pairs import PairSettings, from_row, make_pairs, read_pairs, split_of, to_row, write_pairs
 from kgdistill.distill.relations import relation_name
 from kgdistill.distill.seed import seed_pairs
+from kgdistill.distill.students.span_training import expected, shares
 from kgdistill.distill.variation import Variation, replace_words
 from kgdistill.records import (
     Canonical,
@@ -31,6 +33,7 @@ from kgdistill.records import (
     Triple,
     Verdict,
 )
+from kgdistill.stages.learn import SeedPairs
 
 SEED = Path(__file__).parent.parent / "data" / "seed"
 
@@ -173,3 +176,22 @@ def test_agreement_matches_one_to_one() -> None:
     figures = agreement([found], [gold])
     assert figures["precision"] == pytest.approx(1 / 3) and figures["recall"] == pytest.approx(1 / 2)
     assert agreement([gold], [gold])["f1"] == 1.0 and agreement([()], [gold])["f1"] == 0.0
+
+
+def test_pairs_of_other_makers_come_beside_the_seed_with_their_weight(tmp_path: Path) -> None:
+    kept, bench = tmp_path / "kept", SimpleNamespace(folder=tmp_path / "out", note=lambda *_: None)
+    write_pairs(kept, [replace(pair(1), split="test")])
+    stage = SeedPairs(seed_folder=str(SEED), kept_folder=str(kept), weight=0.25)
+    stage.run(iter(()), bench)  # type: ignore[arg-type]
+    [other] = [p for p in read_pairs(tmp_path / "out") if p.weight < 1]
+    assert (other.split, other.weight) == ("train", 0.25)
+    before = stage.fingerprint()
+    write_pairs(kept, [pair(2)])
+    assert stage.fingerprint() != before
+
+
+def test_what_counts_less_fades_out() -> None:
+    assert shares(5) == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert shares(1) == [1.0]
+    pairs = [pair(1), replace(pair(2), weight=0.5)]
+    assert [expected(pairs, share) for share in (1.0, 0.0)] == [1.5, 1.0]

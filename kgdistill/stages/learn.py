@@ -21,7 +21,7 @@ from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import RecipeError
 from kgdistill.evaluate.gold import fact_of, read_gold
 from kgdistill.evaluate.scores import score
-from kgdistill.records import Document, Extraction, Fact, Failure, Reading, content_id
+from kgdistill.records import Document, Extraction, Fact, Failure, Pair, Reading, content_id
 from kgdistill.stages.refine import Calibration
 from kgdistill.storage.shards import read_records, write_bytes, write_records
 from kgdistill.storage.sources import fingerprint, read_documents
@@ -50,19 +50,25 @@ class SeedPairs(CorpusStage, frozen=True, forbid_unknown_fields=True):
     seed_folder: str
     pairs_folder: str = ""
     """Document-graph pairs by other models (distill/llm_pairs), to be learnt from first."""
+    kept_folder: str = ""
+    """Pairs that a run of ours kept (its folder `pairs-...`), to be learnt from in the same way."""
     weight: float = 0.4
-    """Share of those that the first epoch sees; later ones see ever fewer."""
+    """Share of both that the first epoch sees; later ones see ever fewer."""
 
     def fingerprint(self) -> str:
         patterns = [f"{self.seed_folder}/pairs_*.jsonl"]
         patterns += [f"{self.pairs_folder}/**/*.json"] if self.pairs_folder else []
+        patterns += [f"{self.kept_folder}/*.jsonl"] if self.kept_folder else []
         return content_id(*map(fingerprint, patterns))
 
     def run(self, records: Iterator[object], bench: Bench) -> None:
-        pairs = seed_pairs(Path(self.seed_folder))
+        others: list[Iterator[Pair]] = []
         if self.pairs_folder:
-            others = map(seed_pair, read_llm_pairs(Path(self.pairs_folder)))
-            pairs = chain(pairs, (replace(pair, split="train", weight=self.weight) for pair in others))
+            others.append(map(seed_pair, read_llm_pairs(Path(self.pairs_folder))))
+        if self.kept_folder:
+            others.append(read_pairs(Path(self.kept_folder)))
+        fading = (replace(pair, split="train", weight=self.weight) for pair in chain(*others))
+        pairs = chain(seed_pairs(Path(self.seed_folder)), fading)
         for split, count in write_pairs(bench.folder, pairs).items():
             bench.note(f"{split} pairs", count)
 
