@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _WORDS = {
@@ -47,7 +47,7 @@ for the test. Split by document.
     from kgdistill import Extractor
     Extractor.from_pretrained("this folder").extract("Marie Curie was born in Warsaw.")
 
-## Measured
+{sources(figures.get("learnt_from", ()))}## Measured
 {table}
 
 A pair is right when subject and object each share at least half their words (F1) with those of a gold fact,
@@ -66,7 +66,14 @@ speak of the relation.
 """
 
 
-def teacher_card(name: str, parameters: int, documents: int, tokens: int, loss: float) -> str:
+def sources(learnt_from: Sequence[str]) -> str:
+    """The section that names what others made and the model learnt from; empty where there is none."""
+    return "## Learnt from\n" + "".join(f"- {source}\n" for source in learnt_from) + "\n" if learnt_from else ""
+
+
+def teacher_card(
+    name: str, parameters: int, documents: int, tokens: int, loss: float, learnt_from: Sequence[str] = ()
+) -> str:
     """README.md of a teacher made by the `school` stage; `loss` in nats per reply token on the validation documents."""
     return f"""---
 license: apache-2.0
@@ -86,7 +93,7 @@ Loss on the replies for validation documents: {loss:.3f} nats per token.
 
 Made by `kgdistill run pipelines/mini_teacher.toml`; loads with `AutoModelForCausalLM` and in vLLM.
 
-## Limits
+{sources(learnt_from)}## Limits
 - English only, passages of up to about 120 tokens: longer ones lose facts.
 - It has read little. Expect gaps, wrong ends of a relation, and names that it has half copied; every claim is grounded
   and judged for that reason. It knows no facts of its own and answers nothing but these prompts.

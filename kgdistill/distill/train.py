@@ -23,8 +23,10 @@ Settings = SpanSettings | GenerativeSettings
 METRICS = "metrics.json"
 
 
-def train(pairs: Iterable[Pair], settings: Settings, folder: Path) -> dict[str, Any]:
+def train(pairs: Iterable[Pair], settings: Settings, folder: Path, learnt_from: Sequence[str] = ()) -> dict[str, Any]:
     """Train a student on the pairs' own splits and save it in `folder`, with its card; returns the figures and the log.
+
+    `learnt_from` are sources that the card names.
 
     Checkpoints lie in `folder/checkpoints` until the end: after a kill the same call goes on from the last one, and a
     finished folder is returned as it is. Without validation pairs a tenth of the training documents serves.
@@ -45,6 +47,7 @@ def train(pairs: Iterable[Pair], settings: Settings, folder: Path) -> dict[str, 
         "settings": msgspec.to_builtins(settings) | {"encoder": "", "model": ""},
         "documents": {"train": len(learnt), "validation": len(validation), "test": len(test)},
         "facts": {"train": sum(len(p.facts) for p in learnt), "test": sum(len(p.facts) for p in test)},
+        "learnt_from": list(learnt_from),
         **log,
     }
     if test:

@@ -82,6 +82,8 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
     family: str = "span"
     settings: dict[str, object] = msgspec.field(default_factory=dict)
     """Settings of the family (distill/students), as a table."""
+    learnt_from: tuple[str, ...] = ()
+    """Sources with their licences, for the student's card."""
     threads: int = 0
     """CPU threads; 0: all cores."""
 
@@ -110,7 +112,7 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
             settings = msgspec.convert(table, type=Settings)
         except msgspec.ValidationError as error:
             raise RecipeError(f"train.settings: {error}") from error
-        figures = train(read_pairs(bench.upstream("pairs")), settings, bench.folder)
+        figures = train(read_pairs(bench.upstream("pairs")), settings, bench.folder, self.learnt_from)
         for split, count in figures["documents"].items():
             bench.note(f"{split} documents", count)
 

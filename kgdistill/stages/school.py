@@ -42,6 +42,8 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Document-graph pairs by other models (distill/llm_pairs)."""
     text_folder: str = ""
     """Plain paragraphs (distill/mixture)."""
+    learnt_from: tuple[str, ...] = ()
+    """Sources with their licences, for the model's card."""
     name: str = "kgdistill-mini"
     batch_tokens: int = 3072
     context: int = 1024
@@ -91,7 +93,7 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
         write_bytes(bench.folder / "kgdistill.json", msgspec.json.encode(card))
         write_bytes(bench.folder / "training_log.json", msgspec.json.encode(log))
         tokens = sum(part.tokens for part in self.parts)
-        readme = teacher_card(self.name, model.num_parameters(), len(learnt), tokens, loss)
+        readme = teacher_card(self.name, model.num_parameters(), len(learnt), tokens, loss, self.learnt_from)
         write_bytes(bench.folder / "README.md", readme.encode())
 
     def _start(self, sources: Sources, seed: int) -> tuple[Any, Any]:
