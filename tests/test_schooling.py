@@ -109,6 +109,17 @@ def test_a_killed_training_goes_on_where_it_was(tokenizer, tmp_path: Path) -> No
         assert torch.allclose(ours, theirs, atol=1e-6)
 
 
+def test_a_part_may_end_before_its_learning_rate_has_fallen(tokenizer, tmp_path: Path) -> None:
+    settings = Schooling(tokens=4 * 512, planned=16 * 512, batch_tokens=512, learning_rate=1e-3, warmup=0.0)
+    first = tiny(tokenizer)
+    log = school(first, tokenizer, lessons(DOCUMENTS, 0), tmp_path / "part", settings)
+    assert len(log) == 4 and log[-1]["learning_rate"] > 8e-4
+    again = tiny(tokenizer)
+    assert school(again, tokenizer, lessons(DOCUMENTS, 0), tmp_path / "part", settings) == log
+    for ours, theirs in zip(again.parameters(), first.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_warm_start_has_the_encoders_layers(tokenizer) -> None:
     model = warm_start(model_folder(), tokenizer, context=700)
     assert model.model.decoder.embed_positions.weight.shape[0] == 702

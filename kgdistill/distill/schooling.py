@@ -14,7 +14,17 @@ import torch
 from msgspec import Struct
 from torch.nn import functional
 from torch.utils.data import IterableDataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
 
 from kgdistill.distill.lessons import Lesson
@@ -26,6 +36,8 @@ class Schooling(Struct, frozen=True):
     """Settings of a training run; lengths and budgets in tokens."""
 
     tokens: int = 4_900_000
+    planned: int = 0
+    """Tokens over which the learning rate falls; training that ends earlier leaves it high. 0: those of `tokens`."""
     batch_tokens: int = 3072
     context: int = 1024
     learning_rate: float = 8e-4
@@ -34,6 +46,8 @@ class Schooling(Struct, frozen=True):
     seed: int = 0
     checkpoints: int = 20
     """How many checkpoints are written over the run."""
+    dropout: float = 0.0
+    """Share of hidden values left out."""
     judging: float = 1.0
     """Weight of a judgement's tokens: they are one in forty, and would hardly be learnt beside the others."""
 
@@ -135,6 +149,17 @@ class _ReplyTrainer(Trainer):  # type: ignore[misc]
         return (loss, {}) if return_outputs else loss
 
 
+class _EndAt(TrainerCallback):  # type: ignore[misc]
+    """Ends at a step, with a checkpoint, although the schedule is planned for more."""
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+
+    def on_step_end(self, _: Any, state: TrainerState, control: TrainerControl, **__: Any) -> None:
+        if state.global_step >= self._last:
+            control.should_save = control.should_training_stop = True
+
+
 def school(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -147,7 +172,12 @@ def school(
     Checkpoints lie in `folder`; called again with the same settings after a kill, it goes on from the last one.
     """
     set_seed(settings.seed)
-    steps = max(1, settings.tokens // settings.batch_tokens)
+    for module in model.modules():
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = settings.dropout
+    steps = max(1, max(settings.tokens, settings.planned) // settings.batch_tokens)
+    last = max(1, settings.tokens // settings.batch_tokens)
+    checkpoint = get_last_checkpoint(folder) if folder.is_dir() else None
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -173,6 +203,12 @@ def school(
         args=arguments,
         train_dataset=Batches(lessons, tokenizer, settings),
         data_collator=lambda batches: batches[0],
+        callbacks=[_EndAt(last)],
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(folder) if folder.is_dir() else None)
-    return [{k: float(v) for k, v in row.items()} for row in trainer.state.log_history if "loss" in row]
+    done = TrainerState.load_from_json(f"{checkpoint}/{TRAINER_STATE_NAME}") if checkpoint else TrainerState()
+    if done.global_step >= last:
+        model.load_state_dict(type(model).from_pretrained(checkpoint).state_dict())
+    else:
+        trainer.train(resume_from_checkpoint=checkpoint)
+        done = trainer.state
+    return [{k: float(v) for k, v in row.items()} for row in done.log_history if "loss" in row]

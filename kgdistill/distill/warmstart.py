@@ -81,9 +81,7 @@ def vocabulary_words(encoder: Path) -> list[str]:
     return [word for word, _ in sorted(vocabulary.items(), key=lambda pair: pair[1]) if word.isalpha()]
 
 
-def warm_start(
-    encoder: Path, tokenizer: PreTrainedTokenizerFast, context: int, seed: int = 0, dropout: float = 0.0
-) -> OPTForCausalLM:
+def warm_start(encoder: Path, tokenizer: PreTrainedTokenizerFast, context: int, seed: int = 0) -> OPTForCausalLM:
     """OPT with the encoder's layers, and word and position tables composed from the encoder's.
 
     `context` is the number of positions; those beyond the encoder's repeat its last ones.
@@ -102,7 +100,7 @@ def warm_start(
             max_position_embeddings=context,
             do_layer_norm_before=False,
             activation_function="gelu",
-            dropout=dropout,
+            dropout=0.0,
             attention_dropout=0.0,
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.eos_token_id,

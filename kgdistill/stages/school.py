@@ -24,7 +24,11 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True):
     """One part of a schooling: a training run of its own that goes on with the weights of the part before."""
 
     tokens: int
+    planned: int = 0
+    """Tokens over which the learning rate falls, where that is more than `tokens`: the part ends with it still high."""
     learning_rate: float = 8e-4
+    dropout: float = 0.0
+    """Share of hidden values left out while learning."""
     judging: float = 1.0
     """Weight of a judgement's tokens."""
     mix: Mix = Mix()
@@ -48,7 +52,6 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
     batch_tokens: int = 3072
     context: int = 1024
     vocabulary: int = 16384
-    dropout: float = 0.1
     threads: int = 2
 
     def fingerprint(self) -> str:
@@ -78,9 +81,11 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
             seed = bench.seed + number
             settings = schooling.Schooling(
                 tokens=part.tokens,
+                planned=part.planned,
                 batch_tokens=self.batch_tokens,
                 context=self.context,
                 learning_rate=part.learning_rate,
+                dropout=part.dropout,
                 judging=part.judging,
                 seed=seed,
             )
@@ -105,4 +110,4 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
         texts = [turn.prompt + turn.reply for lesson in given for turn in lesson.turns]
         encoder = model_folder()
         tokenizer = warmstart.train_tokenizer(warmstart.vocabulary_words(encoder), texts, self.vocabulary)
-        return warmstart.warm_start(encoder, tokenizer, self.context, seed, self.dropout), tokenizer
+        return warmstart.warm_start(encoder, tokenizer, self.context, seed), tokenizer
