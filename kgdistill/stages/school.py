@@ -75,7 +75,7 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
             tuple(read_llm_pairs(Path(self.pairs_folder))) if self.pairs_folder else (),
             tuple(read_paragraphs(Path(self.text_folder))) if self.text_folder else (),
         )
-        model, tokenizer = self._start(sources, bench.seed)
+        model, tokenizer = self._start(sources, bench.seed, bench.folder / "checkpoints" / "tokenizer")
         log = []
         for number, part in enumerate(self.parts):
             seed = bench.seed + number
@@ -101,13 +101,19 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
         readme = teacher_card(self.name, model.num_parameters(), len(learnt), tokens, loss, self.learnt_from)
         write_bytes(bench.folder / "README.md", readme.encode())
 
-    def _start(self, sources: Sources, seed: int) -> tuple[Any, Any]:
-        """The warm-started model and its tokenizer, which is made from the training texts."""
+    def _start(self, sources: Sources, seed: int, folder: Path) -> tuple[Any, Any]:
+        """The warm-started model and its tokenizer: made from the training texts, and kept in `folder` for resuming."""
+        from transformers import AutoTokenizer
+
         from kgdistill.distill import warmstart
         from kgdistill.encoders.minilm import model_folder
 
-        given = itertools.islice(mixed_lessons(sources, self.parts[0].mix, seed), 20_000)
-        texts = [turn.prompt + turn.reply for lesson in given for turn in lesson.turns]
         encoder = model_folder()
-        tokenizer = warmstart.train_tokenizer(warmstart.vocabulary_words(encoder), texts, self.vocabulary)
+        if not folder.is_dir():
+            given = itertools.islice(mixed_lessons(sources, self.parts[0].mix, seed), 20_000)
+            texts = [turn.prompt + turn.reply for lesson in given for turn in lesson.turns]
+            made = warmstart.train_tokenizer(warmstart.vocabulary_words(encoder), texts, self.vocabulary)
+            made.save_pretrained(new := folder.with_name("tokenizer.new"))
+            new.rename(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
         return warmstart.warm_start(encoder, tokenizer, self.context, seed), tokenizer
