@@ -76,3 +76,11 @@ def test_ids_and_titles_are_used_once_in_all_files(file: Path) -> None:
     for document in documents(file):
         assert ids[document["id"]] == 1, document["id"]
         assert titles[document["title"]] == 1, document["title"]
+
+
+def test_there_are_seven_hundred_documents_of_many_kinds(file: Path) -> None:
+    every = [document for path in FILES for document in documents(path)]
+    lengths = sorted(len(document["text"].split()) for document in every)
+    assert len(every) >= 700 and len({document["domain"] for document in every}) >= 100
+    assert lengths[0] < 40 and lengths[-1] > 350
+    assert sum(not any(s["facts"] for s in document["sentences"]) for document in every) >= 10
