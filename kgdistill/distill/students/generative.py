@@ -10,17 +10,7 @@ from typing import Any
 import msgspec
 import torch
 from msgspec import Struct
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForSeq2SeqLM,
-    AutoTokenizer,
-    EarlyStoppingCallback,
-    Trainer,
-    TrainingArguments,
-    set_seed,
-)
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from kgdistill.distill.student import FILE
 from kgdistill.errors import ModelError
@@ -72,7 +62,7 @@ class GenerativeStudent:
     @classmethod
     def start(cls, settings: GenerativeSettings) -> GenerativeStudent:
         """A student on the model in `settings.model`. Raises ModelError where it cannot be loaded."""
-        set_seed(settings.seed)
+        torch.manual_seed(settings.seed)
         try:
             architecture = AutoConfig.from_pretrained(settings.model)
             paired = bool(architecture.is_encoder_decoder)
@@ -99,6 +89,10 @@ class GenerativeStudent:
 
     def fit(self, train: Sequence[Pair], validation: Sequence[Pair], folder: Path) -> dict[str, Any]:
         """Train with early stopping on the validation loss; see `Student.fit`."""
+        # The trainer brings peft and datasets along: seconds that reading a text must not pay.
+        from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
+        from transformers.trainer_utils import get_last_checkpoint
+
         settings = self.settings
         arguments = TrainingArguments(
             output_dir=str(folder),
