@@ -66,11 +66,16 @@ def split_of(document_id: str) -> str:
 
 
 def lessons(
-    documents: Sequence[SeedDocument], seed: int, *, augment: bool = True, pool: NamePool | None = None
+    documents: Sequence[SeedDocument],
+    seed: int,
+    *,
+    augment: bool = True,
+    pool: NamePool | None = None,
+    sentences: int = 4,
 ) -> Iterator[Lesson]:
     """Lessons without end, each pass cut and swapped afresh; one plain pass when not `augment`.
 
-    Names to swap in come from `pool`, without one from the documents themselves.
+    Names to swap in come from `pool`, without one from the documents themselves; `sentences` bounds a window.
     """
     pool = pool or NamePool(documents)
     chance = random.Random(seed)
@@ -78,20 +83,20 @@ def lessons(
     while True:
         for document in chance.sample(list(documents), len(documents)):
             varied = swap(document, pool, chance) if augment and chance.random() < 0.7 else document
-            yield from document_lessons(varied, relations, chance)
+            yield from document_lessons(varied, relations, chance, most=sentences)
         if not augment:
             return
 
 
 def document_lessons(
-    document: SeedDocument, relations: Sequence[str], chance: random.Random, *, whole: bool = True
+    document: SeedDocument, relations: Sequence[str], chance: random.Random, *, whole: bool = True, most: int = 4
 ) -> Iterator[Lesson]:
     """The lessons of one document: rewriting, extraction and judging for each of its windows.
 
     Not `whole` where the document has no standalone sentences: nothing is rewritten, and only facts count whose ends
     the window itself names.
     """
-    for start, end in windows(len(document.sentences), chance):
+    for start, end in windows(len(document.sentences), chance, most):
         sentences: Sequence[SeedSentence] = document.sentences[start:end]
         lay_out = layout(document.title if start == 0 else "", chance)
         plain = lay_out([s.text for s in sentences])
@@ -135,11 +140,12 @@ def layout(title: str, chance: random.Random) -> Callable[[Sequence[str]], str]:
     return lay_out
 
 
-def windows(count: int, chance: random.Random) -> Iterator[tuple[int, int]]:
-    """Consecutive windows of one to four sentences that cover `count` sentences."""
+def windows(count: int, chance: random.Random, most: int = 4) -> Iterator[tuple[int, int]]:
+    """Consecutive windows of one to `most` (at most four) sentences that cover `count` sentences."""
+    sizes = [size for size in (1, 1, 2, 2, 2, 3, 3, 4) if size <= most]
     start = 0
     while start < count:
-        end = min(count, start + chance.choice((1, 1, 2, 2, 2, 3, 3, 4)))
+        end = min(count, start + chance.choice(sizes))
         yield start, end
         start = end
 

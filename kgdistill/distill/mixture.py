@@ -43,15 +43,15 @@ class Sources(Struct, frozen=True):
     paragraphs: Sequence[str] = ()
 
 
-def mixed_lessons(sources: Sources, mix: Mix, seed: int) -> Iterator[Lesson]:
-    """Lessons without end, their kinds drawn by the shares of `mix`.
+def mixed_lessons(sources: Sources, mix: Mix, seed: int, sentences: int = 4) -> Iterator[Lesson]:
+    """Lessons without end, their kinds drawn by the shares of `mix`; `sentences` bounds windows of seed documents.
 
     Raises SourceError where a kind is asked for whose source is not given.
     """
     pool = NamePool([*sources.seed, *sources.pairs])
     chance = random.Random(seed)
     streams: Mapping[str, tuple[float, Iterator[Lesson]]] = {
-        "seed": (mix.seed, lessons(sources.seed, seed, pool=pool)),
+        "seed": (mix.seed, lessons(sources.seed, seed, pool=pool, sentences=sentences)),
         "pairs": (mix.pairs, pair_lessons(sources.pairs, pool, random.Random(seed + 1))),
         "text": (mix.text, text_lessons(sources.paragraphs, random.Random(seed + 2))),
         "copying": (mix.copying, copying_lessons(pool, random.Random(seed + 3))),

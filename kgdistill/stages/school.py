@@ -33,6 +33,8 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True):
     """Weight of a judgement's tokens."""
     mix: Mix = Mix()
     """Which lessons it gives."""
+    sentences: int = 4
+    """Most sentences of a seed document that a lesson is about."""
 
 
 class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +91,7 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
                 judging=part.judging,
                 seed=seed,
             )
-            given = mixed_lessons(sources, part.mix, seed)
+            given = mixed_lessons(sources, part.mix, seed, part.sentences)
             log += schooling.school(model, tokenizer, given, bench.folder / "checkpoints" / str(number), settings)
         loss = schooling.held_out_loss(model, tokenizer, lessons(unseen, bench.seed, augment=False))
         model.to(torch.bfloat16).save_pretrained(bench.folder)
