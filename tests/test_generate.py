@@ -56,6 +56,20 @@ def test_subjects_can_be_held_to_the_listed_entities() -> None:
         assert ('"enum":["Ada Lovelace"]' in second.schema) is listed
 
 
+def test_a_small_teacher_reads_and_writes_with_a_space_before_every_text() -> None:
+    entities = [Reply('{"entities":[{"name":" Ada Lovelace","type":" person"}]}')]
+    dialogue = Triples(brief=True, subjects="listed")(graph())
+    next(dialogue)
+    [second] = dialogue.send([entities])
+    assert '{"name":" Ada Lovelace","type":" person"}' in second.prompt
+    assert '"enum":[" Ada Lovelace"]' in second.schema
+    said = claim(" Ada Lovelace", " wrote", " the first program")
+    found = finish(Triples(brief=True, subjects="listed")(graph()), [entities], [[propositions(said)]])
+    [made] = found.claims
+    assert (made.subject, made.relation, made.object) == ("Ada Lovelace", "wrote", "the first program")
+    assert [(e.name, e.type) for e in found.entities] == [("Ada Lovelace", "person")]
+
+
 def test_equal_claims_of_several_samples_are_one_with_all_their_samples() -> None:
     wrote = claim("Ada Lovelace", "Wrote", "the first program")
     met = claim("Ada Lovelace", "met", "Bernoulli", "denied")

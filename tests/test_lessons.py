@@ -6,11 +6,13 @@ import random
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from kgdistill.distill.lessons import document_lessons, lessons, misled, read_seed, split_of, windows
 from kgdistill.distill.swaps import LetterModel, NamePool, kind_of, swap
 from kgdistill.errors import SourceError
 from kgdistill.prompts import schemas
+from kgdistill.teacher.weights import EMBEDDED, find_folder
 
 SEED = Path(__file__).parent.parent / "data" / "seed"
 DOCUMENTS = read_seed(SEED)
@@ -28,6 +30,17 @@ def test_every_reply_is_what_the_pipeline_can_read() -> None:
             else:
                 assert turn.reply in ("yes", "no")
     assert seen == {"rewrite", "entities", "propositions", "judge"}
+
+
+def test_names_have_the_same_tokens_in_replies_as_in_texts() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(find_folder(EMBEDDED, ""))
+    name = "Warsaw"
+    shown = tokenizer("She was born in Warsaw")["input_ids"]
+    reply = schemas.write(schemas.EntityList([schemas.NamedEntity(name, "city")]), brief=True)
+    told = tokenizer(reply)["input_ids"]
+    wanted = tokenizer(f" {name}")["input_ids"]
+    assert shown[-len(wanted) :] == wanted
+    assert wanted in [told[i : i + len(wanted)] for i in range(len(told))]
 
 
 def test_swapped_documents_still_say_what_their_facts_say() -> None:
@@ -73,7 +86,7 @@ def test_a_spoilt_list_is_shown_but_only_what_it_lists_is_spoken_of() -> None:
     for _ in range(20):
         [turn] = misled(document.text, entities, document.sentences, chance).turns
         listed = json.loads(turn.prompt.split("Task: entities\n")[1].split("\n", 1)[0])["entities"]
-        spoilt += listed != [{"name": e.name, "type": e.type} for e in entities]
+        spoilt += [e["name"].strip() for e in listed] != [e.name for e in entities]
         said = json.loads(turn.reply)["propositions"]
         assert {c["subject"] for p in said for c in p["claims"]} <= {e["name"] for e in listed}
     assert spoilt > 15

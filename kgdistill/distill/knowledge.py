@@ -103,12 +103,14 @@ def _inference(row: _Event, chance: random.Random) -> Lesson:
     relation = chance.choice(sorted(row.inferences))
     prompt = render("inference", brief=True, event=named(row.event, name), relation=relation)
     tail = named(chance.choice(row.inferences[relation]), name)
-    return Lesson((Turn(prompt, schemas.write(schemas.EventInference(tail))),))
+    return Lesson((Turn(prompt, schemas.write(schemas.EventInference(tail), brief=True)),))
 
 
 def _event(events: Sequence[_Event], chance: random.Random) -> Lesson:
     *shown, wanted = (row.event for row in chance.sample(list(events), 11))
-    return Lesson((Turn(render("event", brief=True, events=shown), schemas.write(schemas.NewEvent(wanted))),))
+    return Lesson(
+        (Turn(render("event", brief=True, events=shown), schemas.write(schemas.NewEvent(wanted), brief=True)),)
+    )
 
 
 def _validity(row: _Judged, chance: random.Random) -> Lesson:

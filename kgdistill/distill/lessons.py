@@ -152,7 +152,7 @@ def windows(count: int, chance: random.Random, most: int = 4) -> Iterator[tuple[
 
 def rewriting(previous: str, plain: str, standalone: str) -> Lesson:
     prompt = render("rewrite", brief=True, previous=previous, text=plain)
-    return Lesson((Turn(prompt, schemas.write(schemas.Rewriting(standalone))),))
+    return Lesson((Turn(prompt, schemas.write(schemas.Rewriting(standalone), brief=True)),))
 
 
 def named_in(entities: Iterable[SeedEntity], text: str, sentences: Iterable[SeedSentence]) -> list[schemas.NamedEntity]:
@@ -165,7 +165,7 @@ def named_in(entities: Iterable[SeedEntity], text: str, sentences: Iterable[Seed
 
 def extraction(text: str, entities: list[schemas.NamedEntity], sentences: Iterable[SeedSentence]) -> Lesson:
     first = render("entities", brief=True, text=text)
-    listed = schemas.write(schemas.EntityList(entities))
+    listed = schemas.write(schemas.EntityList(entities), brief=True)
     second = render("propositions", brief=True, text=text, entities=listed)
     propositions = [
         schemas.Proposition(
@@ -174,7 +174,7 @@ def extraction(text: str, entities: list[schemas.NamedEntity], sentences: Iterab
         for s in sentences
         for fact in s.facts
     ]
-    reply = schemas.write(schemas.PropositionList(propositions))
+    reply = schemas.write(schemas.PropositionList(propositions), brief=True)
     return Lesson((Turn(first, listed), Turn(second.removeprefix(first + listed), reply)))
 
 

@@ -59,7 +59,7 @@ class Decontextualize(Struct, frozen=True):
             "decontextualise", chunk.document, "malformed", chunk=chunk.index, request=request.key, raw=raw
         )
         try:
-            text = read(raw, Rewriting).text
+            text = read(raw, Rewriting).text.strip()
         except ReplyError as error:
             failed = msgspec.structs.replace(failure, message=str(error))
             return msgspec.structs.replace(graph, failures=(*graph.failures, failed))

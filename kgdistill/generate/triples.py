@@ -48,7 +48,7 @@ class Triples(Struct, frozen=True):
             seed=self.seed,
         )
         [replies] = yield [ask]
-        collected = _Collected(graph.chunk, text)
+        collected = _Collected(graph.chunk, text, self.brief)
         for reply in replies:
             collected.add_entities(reply)
         if not collected.entities:
@@ -71,14 +71,14 @@ class Triples(Struct, frozen=True):
     def _shape(self, collected: _Collected) -> str:
         if self.subjects == "any":
             return schemas.schema(schemas.PropositionList)
-        return schemas.propositions_about([entity.name for entity in collected.entities.values()])
+        return schemas.propositions_about([e.name for e in collected.entities.values()], brief=self.brief)
 
 
 class _Collected:
     """What the replies about one chunk have given so far; equal claims of several samples are one."""
 
-    def __init__(self, chunk: Chunk, text: str) -> None:
-        self.chunk, self.text = chunk, text
+    def __init__(self, chunk: Chunk, text: str, brief: bool) -> None:
+        self.chunk, self.text, self.brief = chunk, text, brief
         self.entities: dict[str, Entity] = {}
         self.claims: dict[str, Triple] = {}
         self.failures: list[Failure] = []
@@ -98,7 +98,7 @@ class _Collected:
     def listed(self) -> str:
         """The entities as the reply that lists them, for the next prompt."""
         named = [schemas.NamedEntity(e.name, e.type) for e in self.entities.values()]
-        return schemas.write(schemas.EntityList(named))
+        return schemas.write(schemas.EntityList(named), brief=self.brief)
 
     def add_propositions(self, reply: Reply, sample: int) -> None:
         try:

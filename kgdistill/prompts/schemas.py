@@ -81,10 +81,11 @@ def schema(shape: type[Any]) -> str:
     return msgspec.json.encode(msgspec.json.schema(shape)).decode()
 
 
-def propositions_about(subjects: Sequence[str]) -> str:
-    """JSON schema of a `PropositionList` whose claims have one of `subjects` as their subject."""
+def propositions_about(subjects: Sequence[str], *, brief: bool = False) -> str:
+    """JSON schema of a `PropositionList` whose claims are about `subjects` alone; see `write` for `brief`."""
     plain = msgspec.json.schema(PropositionList)
-    plain["$defs"]["StatedClaim"]["properties"]["subject"] = {"enum": list(subjects)}
+    names = [_spaced(name) if brief else name for name in subjects]
+    plain["$defs"]["StatedClaim"]["properties"]["subject"] = {"enum": names}
     return msgspec.json.encode(plain).decode()
 
 
@@ -107,6 +108,19 @@ def read(text: str, shape: type[Shape]) -> Shape:
         raise ReplyError(str(error)) from error
 
 
-def write(shape: Struct) -> str:
-    """The compact JSON text of a reply, as constrained decoding writes it."""
-    return msgspec.json.encode(shape).decode()
+def write(shape: Struct, *, brief: bool = False) -> str:
+    """The compact JSON text of a reply, as constrained decoding writes it.
+
+    With `brief`, as a small teacher writes it: every text begins with a space. Its tokens are then those that the same
+    words have inside a document (" Warsaw", not "W" "ars" "aw"), and copying is copying. Whoever reads replies strips.
+    """
+    value = msgspec.to_builtins(shape)
+    return msgspec.json.encode(_spaced(value) if brief else value).decode()
+
+
+def _spaced(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: inner if key == "status" else _spaced(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_spaced(inner) for inner in value]
+    return f" {value}" if isinstance(value, str) else value
