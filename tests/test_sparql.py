@@ -61,6 +61,11 @@ def test_hostile_text_cannot_steer_a_terminal(graph: KnowledgeGraph) -> None:
         "SELECT * { ?s ?p '#' . SERVICE <http://127.0.0.1:9/> { } }",
         "SELECT * { FILTER(1<2) #<\nSERVICE kgd:x { } }",
         "SELECT * { ?s ?p ?o } #'\n SERVICE kgd:x {} #'",
+        "PREFIX e: <http://127.0.0.1:9/> SELECT * { FILTER(1<2)SERVICE e:x#>\n{ ?s ?p ?o } }",
+        "SELECT * { BIND(<http://127.0.0.1:9/> AS ?x) FILTER(1<2)SERVICE?x#>\n{ ?s ?p ?o } }",
+        "PREFIX : <http://127.0.0.1:9/> SELECT * { ?s ?p :.SERVICE <http://127.0.0.1:9/> { ?s ?p ?o } }",
+        "SELECT * { { SELECT * { OPTIONAL { SERVICE#c\nSILENT#<\n<http://127.0.0.1:9/>{ ?s ?p ?o } } } } }",
+        "ASK { FILTER EXISTS { { ?s ?p ?o } MINUS { SERVICE <http://127.0.0.1:9/> { ?s ?p ?o } } } }",
     ],
 )
 def test_service_is_refused(graph: KnowledgeGraph, text: str) -> None:
@@ -68,9 +73,32 @@ def test_service_is_refused(graph: KnowledgeGraph, text: str) -> None:
         ask(graph, text)
 
 
-@pytest.mark.parametrize("text", ["SELECT ?service { ?service a kgd:SERVICE }", "ASK { ?s ?p 'SERVICE' } # SERVICE"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT ?service { ?service a kgd:SERVICE }",
+        "SELECT ?service ?x { ?service a kgd:SERVICE . OPTIONAL { ?service kgd:service ?x } }",
+        "ASK { ?s ?p 'SERVICE' } # SERVICE",
+    ],
+)
 def test_the_word_service_alone_is_no_harm(graph: KnowledgeGraph, text: str) -> None:
     assert not ask(graph, text).rows
+
+
+def test_from_chooses_the_graphs(graph: KnowledgeGraph) -> None:
+    count = "SELECT (COUNT(*) AS ?n) %s { ?s ?p ?o }"
+    whole, facts, names, both = (
+        int(ask(graph, count % "".join(f"FROM <{BASE}graph/{name}> " for name in graphs)).rows[0][0].value)
+        for graphs in ((), ("facts",), ("names",), ("facts", "names"))
+    )
+    assert 0 < facts < both < whole
+    assert both == facts + names
+    assert not ask(graph, f"SELECT * FROM NAMED <{BASE}graph/facts> {{ ?s ?p ?o }}").rows
+    assert ask(graph, "SELECT * { ?s ?p ?o FILTER(?o != 'FROM <x>') } # FROM").rows
+
+
+def test_files_are_not_read(graph: KnowledgeGraph) -> None:
+    assert not ask(graph, f"SELECT * FROM <{Path(__file__).as_uri()}> {{ ?s ?p ?o }}").rows
 
 
 @pytest.mark.parametrize("text", ["INSERT DATA { :a :b :c }", "PREFIX x: <http://x.test/> delete where { ?s ?p ?o }"])

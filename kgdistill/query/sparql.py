@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from kgdistill.errors import UserError
+from kgdistill.query.screen import chooses_graphs, screen
 
 if TYPE_CHECKING:
     import pyoxigraph
@@ -21,17 +22,11 @@ STRING = "http://www.w3.org/2001/XMLSchema#string"
 WIDTH = 60
 """Characters of a value that a table shows."""
 
-# In the order in which SPARQL's own grammar would try them: what stands in strings, addresses, comments, variables and
-# prefixed names is no keyword.
-_TOKEN = re.compile(
-    r"""'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n\r]|\\.)*'|"(?:[^"\\\n\r]|\\.)*"
-    |<[^<>"{}|^`\x00-\x20]*>|\#[^\n\r]*|[?$]\w+|(?P<prefixed>(?:[^\W\d][\w.-]*)?:(?:[\w.:-]|%[0-9A-Fa-f]{2}|\\.)*)
-    |[0-9.]+(?:[eE][+-]?[0-9]+)?|(?P<word>[^\W\d]\w*)|.""",
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
-_UPDATES = {"INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"}
-_FORMS = {"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"}
+class Dataset(Struct, frozen=True):
+    """The graphs that a query is put to, by their addresses, as in the SPARQL protocol: in place of its own FROM."""
+
+    default: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
 
 class Answer(Struct, frozen=True):
@@ -44,16 +39,16 @@ class Answer(Struct, frozen=True):
 
 
 def query(store: pyoxigraph.Store, sparql: str, prefixes: Mapping[str, str] | None = None) -> Answer:
-    """Run a query over all graphs of the store. Raises UserError, on one line, at whatever cannot be answered.
+    """Run a query; raises UserError, on one line, at whatever cannot be answered.
 
-    Updates are refused, and SERVICE (which would reach into the network) with them. CONSTRUCT and DESCRIBE give rows of
-    subject, predicate, object.
+    All graphs of the store together are the default graph, unless the query has a FROM. Updates are refused, and
+    SERVICE (which would reach into the network) with them. CONSTRUCT and DESCRIBE give rows of subject, predicate,
+    object.
     """
     import pyoxigraph
 
-    _screen(sparql)
-    try:
-        found = store.query(sparql, prefixes=dict(prefixes or {}), use_default_graph_as_union=True)
+    with readable_errors():
+        found = results(store, sparql, prefixes)
         if isinstance(found, pyoxigraph.QueryBoolean):
             return Answer((), (), truth=bool(found))
         if isinstance(found, pyoxigraph.QuerySolutions):
@@ -62,6 +57,31 @@ def query(store: pyoxigraph.Store, sparql: str, prefixes: Mapping[str, str] | No
             return Answer(columns, rows)
         rows = tuple((triple.subject, triple.predicate, triple.object) for triple in found)
         return Answer(("subject", "predicate", "object"), rows)
+
+
+def results(
+    store: pyoxigraph.Store, sparql: str, prefixes: Mapping[str, str] | None = None, dataset: Dataset | None = None
+) -> Any:
+    """What pyoxigraph answers (QuerySolutions, QueryBoolean or QueryTriples), not yet computed; see `query`.
+
+    Computing goes on while it is read: read it under `readable_errors`, as this is called.
+    """
+    import pyoxigraph
+
+    screen(sparql)
+    known = dict(prefixes or {})
+    if dataset is not None:
+        default, named = ([pyoxigraph.NamedNode(name) for name in names] for names in (dataset.default, dataset.named))
+        return store.query(sparql, prefixes=known, default_graph=default, named_graphs=named)
+    # Under the union pyoxigraph would pass over FROM.
+    return store.query(sparql, prefixes=known, use_default_graph_as_union=not chooses_graphs(sparql))
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """What goes wrong in a query becomes a UserError of one line."""
+    try:
+        yield
     except SyntaxError as error:
         raise UserError(f"this is no SPARQL query: {_short(error)}") from error
     except (OSError, RuntimeError, ValueError) as error:
@@ -79,26 +99,6 @@ def shown(answer: Answer, form: Format = "table", prefixes: Mapping[str, str] | 
     if form == "table":
         return _table(answer, prefixes or {})
     raise UserError(f'there is no format "{form}": choose table, json or csv')
-
-
-def _screen(sparql: str) -> None:
-    if re.search("[\ud800-\udfff]", sparql):
-        raise UserError("this is no SPARQL query: it is not valid Unicode")
-    # SPARQL knows \u escapes anywhere, keywords included: look at the query both ways.
-    for text in (sparql, _ESCAPE.sub(_character, sparql)):
-        first = ""
-        for token in _TOKEN.finditer(text):
-            word = (token["word"] or (token["prefixed"] or "").partition(":")[0]).upper()
-            if "SERVICE" in word:
-                raise UserError("SERVICE is refused: queries are answered from this graph alone")
-            if token["word"] and not first and word in _UPDATES:
-                raise UserError(f"{word} is refused: the graph is read-only")
-            first = first or (word if word in _FORMS and token["word"] else "")
-
-
-def _character(match: re.Match[str]) -> str:
-    code = int(match[1] or match[2], 16)
-    return chr(code) if code < 0x110000 else ""
 
 
 def _short(error: Exception) -> str:

@@ -1,0 +1,57 @@
+"""What may be asked of a graph that is read-only and has no network, and whether a query chooses its own graphs."""
+
+from __future__ import annotations
+
+import re
+
+from kgdistill.errors import UserError
+
+# In the order in which SPARQL's own grammar would try them: what stands in strings, addresses, comments, variables and
+# prefixed names is no keyword.
+_TOKEN = re.compile(
+    r"""'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n\r]|\\.)*'|"(?:[^"\\\n\r]|\\.)*"
+    |<[^<>"{}|^`\x00-\x20]*>|\#[^\n\r]*|[?$]\w+|(?:[^\W\d][\w.-]*)?:(?:[\w.:-]|%[0-9A-Fa-f]{2}|\\.)*
+    |[0-9.]+(?:[eE][+-]?[0-9]+)?|(?P<word>[^\W\d]\w*)|.""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
+_UPDATES = {"INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"}
+_FORMS = {"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"}
+
+# SERVICE is sought in the bare text, not among the tokens: SPARQL is parsed without a tokeniser, and "1<2)SERVICE:x#>"
+# is one address to one reader and a call to another. Every call has this form, wherever it stands; variables are taken
+# out of its way first. A string that holds the whole form is refused too: that is the price.
+_GAP = r"(?:\s|\#[^\n\r]*)*"
+_SERVICE = re.compile(
+    rf"""[?$]\w+|(?P<service>SERVICE{_GAP}(?:SILENT{_GAP})?(?:<[^>]*>|[?$]\w+|[\w.-]*:(?:\\.|[^\s{{}}\#\\])*){_GAP}\{{)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def screen(sparql: str) -> None:
+    """Raises UserError, on one line, at an update and at SERVICE, which would reach into the network."""
+    if re.search("[\ud800-\udfff]", sparql):
+        raise UserError("this is no SPARQL query: it is not valid Unicode")
+    # SPARQL knows \u escapes anywhere, keywords included: look at the query both ways.
+    for text in (sparql, _ESCAPE.sub(_character, sparql)):
+        if any(found["service"] for found in _SERVICE.finditer(text)):
+            raise UserError("SERVICE is refused: queries are answered from this graph alone")
+        for word in _words(text):
+            if word in _FORMS:
+                break
+            if word in _UPDATES:
+                raise UserError(f"{word} is refused: the graph is read-only")
+
+
+def chooses_graphs(sparql: str) -> bool:
+    """Whether the query has a FROM of its own."""
+    return "FROM" in _words(_ESCAPE.sub(_character, sparql))
+
+
+def _words(text: str) -> list[str]:
+    return [token["word"].upper() for token in _TOKEN.finditer(text) if token["word"]]
+
+
+def _character(match: re.Match[str]) -> str:
+    code = int(match[1] or match[2], 16)
+    return chr(code) if code < 0x110000 else ""
