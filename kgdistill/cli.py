@@ -172,6 +172,27 @@ def query(
 
 
 @app.command()
+def serve(
+    run: RunFolder,
+    host: Annotated[str, typer.Option(help="Address; one that other machines reach needs a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8008,
+    token: Annotated[str, typer.Option(envvar="KGDISTILL_TOKEN", help="What every client must know.")] = "",
+    cors: Annotated[list[str], typer.Option(metavar="ORIGIN", help="A site whose pages may ask; repeatable.")] = [],  # noqa: B006
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a query may take.")] = 30,
+    max_result: Annotated[int, typer.Option(min=1, help="MiB that an answer may have.")] = 256,
+    max_memory: Annotated[int, typer.Option(min=256, help="MiB that a query may take.")] = 4096,
+    workers: Annotated[int, typer.Option(min=0, help="Queries at the same time; 0: as many as cores.")] = 0,
+) -> None:
+    """Answer SPARQL over HTTP from a run's knowledge graph, until Ctrl-C."""
+    from kgdistill.query.pool import limits_of
+    from kgdistill.serve.server import serve as serve_run
+
+    bounds = limits_of(workers, timeout, max_result, max_memory)
+    announce = lambda address: _complain(f"{run} is at {address}, SPARQL at {address}sparql; Ctrl-C stops")  # noqa: E731
+    serve_run(run, host=host, port=port, token=token, origins=tuple(cors), limits=bounds, announce=announce)
+
+
+@app.command()
 def export(
     run: RunFolder,
     to: Annotated[Path, typer.Option(metavar="FILE", help="ttl, nq, trig, jsonld, graphml, parquet or csv.")],

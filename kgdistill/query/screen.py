@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from kgdistill.errors import UserError
 
@@ -11,7 +12,7 @@ from kgdistill.errors import UserError
 _TOKEN = re.compile(
     r"""'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n\r]|\\.)*'|"(?:[^"\\\n\r]|\\.)*"
     |<[^<>"{}|^`\x00-\x20]*>|\#[^\n\r]*|[?$]\w+|(?:[^\W\d][\w.-]*)?:(?:[\w.:-]|%[0-9A-Fa-f]{2}|\\.)*
-    |[0-9.]+(?:[eE][+-]?[0-9]+)?|(?P<word>[^\W\d]\w*)|.""",
+    |[0-9.]+(?:[eE][+-]?[0-9]+)?|(?P<word>[^\W\d]\w*)|\s+|.""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
@@ -45,11 +46,12 @@ def screen(sparql: str) -> None:
 
 def chooses_graphs(sparql: str) -> bool:
     """Whether the query has a FROM of its own."""
-    return "FROM" in _words(_ESCAPE.sub(_character, sparql))
+    text = _ESCAPE.sub(_character, sparql)
+    return "FROM" in text.upper() and "FROM" in _words(text)
 
 
-def _words(text: str) -> list[str]:
-    return [token["word"].upper() for token in _TOKEN.finditer(text) if token["word"]]
+def _words(text: str) -> Iterator[str]:
+    return (token["word"].upper() for token in _TOKEN.finditer(text) if token["word"])
 
 
 def _character(match: re.Match[str]) -> str:

@@ -22,6 +22,7 @@ STRING = "http://www.w3.org/2001/XMLSchema#string"
 WIDTH = 60
 """Characters of a value that a table shows."""
 
+
 class Dataset(Struct, frozen=True):
     """The graphs that a query is put to, by their addresses, as in the SPARQL protocol: in place of its own FROM."""
 
@@ -71,8 +72,9 @@ def results(
     screen(sparql)
     known = dict(prefixes or {})
     if dataset is not None:
-        default, named = ([pyoxigraph.NamedNode(name) for name in names] for names in (dataset.default, dataset.named))
-        return store.query(sparql, prefixes=known, default_graph=default, named_graphs=named)
+        chosen = (dataset.default, dataset.named)
+        graphs: list[list[Any]] = [[pyoxigraph.NamedNode(name) for name in names] for names in chosen]
+        return store.query(sparql, prefixes=known, default_graph=graphs[0], named_graphs=graphs[1])
     # Under the union pyoxigraph would pass over FROM.
     return store.query(sparql, prefixes=known, use_default_graph_as_union=not chooses_graphs(sparql))
 
