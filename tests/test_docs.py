@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pyoxigraph
 import pytest
 import typer.main
 from readings import MERGES, aside, curie
+from service import Served, served
 
 from kgdistill import KnowledgeGraph, catalog
 from kgdistill.cli import _load, app
@@ -23,10 +26,13 @@ from kgdistill.graph.export import FORMATS
 from kgdistill.graph.store import write_store
 from kgdistill.graph.vocabulary import KGD
 from kgdistill.records import Evidence, Reading
+from kgdistill.serve.negotiate import GRAPHS, TABLES
+from kgdistill.serve.protocol import STATUS
 from kgdistill.stages import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SERVICE_PAGE, SERVICE = ROOT / "docs" / "serving.md", "http://127.0.0.1:8008/"
 GRAPH_PAGE = ROOT / "docs" / "reading_the_graph.md"
 BASE = "https://w3id.org/kgdistill/quickstart/"
 CATALOGUE = Catalogue(STAGES, catalog.TEACHERS, catalog.ENCODERS)
@@ -112,7 +118,7 @@ def test_every_export_format_is_named() -> None:
     assert set(re.findall(r"`(\.\w+)`", page)) == set(FORMATS)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", blocks("python", [page for page in PAGES if page.name != "serving.md"]))
 def test_python_runs_as_it_stands(code: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = compile(code, "page", "exec")
     if "KnowledgeGraph" not in code and not SHIPPED.is_dir():
@@ -121,6 +127,34 @@ def test_python_runs_as_it_stands(code: str, store: Path, tmp_path: Path, monkey
     (tmp_path / "runs" / "quickstart").symlink_to(store)
     monkeypatch.chdir(tmp_path)
     exec(program, {"__name__": "page"})
+
+
+@pytest.fixture(scope="module")
+def service(store: Path) -> Iterator[Served]:
+    with served(store) as service:
+        yield service
+
+
+@pytest.mark.parametrize("code", blocks("python", [SERVICE_PAGE]))
+def test_clients_of_the_service_run_as_they_stand(
+    code: str, service: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(compile(code.replace(SERVICE, service.root), "page", "exec"), {"__name__": "page"})
+    assert "Marie Curie" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@pytest.mark.parametrize("text", [block for block in blocks("bash") if "curl" in block.values[0]])
+def test_curl_finds_rows(text: str, service: Served) -> None:
+    ran = subprocess.run(["sh", "-ec", text.replace(SERVICE, service.root)], capture_output=True, text=True, check=True)
+    assert len(ran.stdout.splitlines()) > 3
+
+
+def test_every_refusal_is_explained() -> None:
+    page = SERVICE_PAGE.read_text(encoding="utf-8")
+    said = {int(status) for status in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    assert {int(status) for status in STATUS.values()} - {200} <= said
+    assert all(f"`{form.media}`" in page for form in (*TABLES, *GRAPHS))
 
 
 def test_example_of_evidence_is_in_its_document() -> None:

@@ -204,6 +204,12 @@ def test_nothing_unpickles_or_trusts_remote_code(name: str) -> None:
             assert safe, f"torch.load without weights_only=True in line {node.lineno}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_only_the_front_door_speaks_http(name: str) -> None:
+    if home(module_of(ROOT / name)) != "serve":
+        assert not {module.split(".")[0] for module, _, _ in imports(ROOT / name)} & {"fastapi", "starlette", "uvicorn"}
+
+
 def fresh(path: Path) -> ModuleType:
     """The module in this file, whatever stands under its name: other tests put their own phone book there."""
     spec = spec_from_file_location(f"fresh_{path.stem}", path)
