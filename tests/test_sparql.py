@@ -3,9 +3,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from readings import BASE, curie, hostile
 
 from kgdistill.errors import UserError
@@ -71,6 +77,67 @@ def test_hostile_text_cannot_steer_a_terminal(graph: KnowledgeGraph) -> None:
 def test_service_is_refused(graph: KnowledgeGraph, text: str) -> None:
     with pytest.raises(UserError, match="SERVICE is refused"):
         ask(graph, text)
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[Listener]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        found = Listener(listening)
+        thread = threading.Thread(target=found.hang_up, daemon=True)
+        thread.start()
+        yield found
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+class Listener:
+    """Counts whoever calls, and hangs up."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self.listening, self.calls = listening, 0
+        self.address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+
+    def hang_up(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listening.accept()
+                self.calls += 1
+                connection.close()
+
+
+gaps = st.lists(st.sampled_from([" ", "\n", "\t", "# <\n", "#'\n", "#{?x:\r"]), max_size=2).map("".join)
+before = st.sampled_from(
+    [
+        "",
+        "?s ?p ?o .",
+        "?s ?p :.",
+        "FILTER(1<2)",
+        "FILTER('<'='')",
+        "BIND(?o<1AS?b)",
+        "?s ?p true",
+        "?s ?p 1.",
+        "?s :p? ?o.",
+    ]
+)
+after = st.sampled_from(["{ ?s ?p ?o }", "#>\n{ ?s ?p ?o }", "#'\n{ ?s ?p ?o }", '#"""\r{ }', "# >\n# }\n{ ?s ?p ?o }"])
+around = st.sampled_from(
+    ["SELECT * {{ {} }}", "ASK {{ FILTER EXISTS {{ {} }} }}", "SELECT * {{ {{ SELECT * {{ OPTIONAL {{ {} }} }} }} }}"]
+)
+word = st.sampled_from(["SERVICE", "service", "SerVice", "SERV\\u0049CE", "S\\U00000045RVICE"])
+
+
+@given(around, before, word, gaps, st.sampled_from(["", "SILENT", "silent#\n"]), gaps, st.sampled_from("ipv"), after)
+def test_no_spelling_reaches_the_network(
+    graph: KnowledgeGraph, listener: Listener, around: str, before: str, word: str, gap: str, silent: str,
+    second: str, kind: str, after: str,
+) -> None:  # fmt: skip
+    address = listener.address
+    target = {"i": f"<{address}>", "p": "e:x", "v": "?e"}[kind]
+    bound = f"VALUES ?e {{ <{address}> }} " if kind == "v" else ""
+    text = f"PREFIX e: <{address}> " + around.format(f"{bound}{before}{word}{gap}{silent}{second}{target}{after}")
+    with suppress(UserError):
+        ask(graph, text)
+    assert not listener.calls, text
 
 
 @pytest.mark.parametrize(
