@@ -274,6 +274,17 @@ def test_a_busy_port_is_one_line(service: Served, folder: Path) -> None:
     assert process.returncode == 2 and "in use" in error and error.count("\n") == 1
 
 
+def test_an_answer_does_not_wait_for_an_acknowledgement(service: Served) -> None:
+    """The least of many times: one connection, so that delayed acknowledgements (40 ms) would show in all but a few."""
+    times = []
+    with httpx.Client() as client:
+        for _ in range(60):
+            start = time.perf_counter()
+            client.post(service.sparql, data={"query": "ASK {}"})
+            times.append(time.perf_counter() - start)
+    assert min(times[20:]) < 0.03
+
+
 def test_workers_end_with_their_server(folder: Path) -> None:
     with served(folder) as service:
         workers = descendants(service.process.pid)

@@ -161,7 +161,7 @@ def test_bad_company_harms_nobody(folder: Path) -> None:
         asyncio.run(crowd.crowd(2))
         assert not crowd.wrong
         assert not crowd.lost
-        assert crowd.right > 20
+        assert crowd.right >= 5
         settles(service, before)
 
 
@@ -192,7 +192,7 @@ def test_a_restart_under_load_gives_no_wrong_row(folder: Path) -> None:
         with served(folder, "--timeout", "0.5", port=port) as second:
             right = crowd.right
             await work
-            assert crowd.right > right + 20
+            assert crowd.right > right + 5
             settles(second, handles(second.process.pid))
 
     for ending in (signal.SIGTERM, signal.SIGKILL):

@@ -142,9 +142,12 @@ class _Content(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._content as content:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            while part := content.read(CHUNK):
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+            part, rest = content.read(CHUNK), True
+            while rest:
+                following = content.read(CHUNK)
+                rest = bool(following)
+                await send({"type": "http.response.body", "body": part, "more_body": rest})
+                part = following
 
 
 async def _refused(request: Request, error: Exception) -> Response:
