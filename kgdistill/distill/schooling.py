@@ -160,25 +160,9 @@ class _EndAt(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = True
 
 
-def school(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    lessons: Iterable[Lesson],
-    folder: Path,
-    settings: Schooling,
-) -> list[dict[str, float]]:
-    """Train `model` in place on `settings.tokens` tokens of lessons; returns the log of losses.
-
-    Checkpoints lie in `folder`; called again with the same settings after a kill, it goes on from the last one.
-    """
-    set_seed(settings.seed)
-    for module in model.modules():
-        if isinstance(getattr(module, "dropout", None), float):
-            module.dropout = settings.dropout
-    steps = max(1, max(settings.tokens, settings.planned) // settings.batch_tokens)
-    last = max(1, settings.tokens // settings.batch_tokens)
-    checkpoint = get_last_checkpoint(folder) if folder.is_dir() else None
-    arguments = TrainingArguments(
+def _arguments(settings: Schooling, folder: Path, steps: int) -> TrainingArguments:
+    """How the trainer runs `steps` steps of one lesson batch each."""
+    return TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=1,
@@ -198,9 +182,29 @@ def school(
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
+
+
+def school(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    lessons: Iterable[Lesson],
+    folder: Path,
+    settings: Schooling,
+) -> list[dict[str, float]]:
+    """Train `model` in place on `settings.tokens` tokens of lessons; returns the log of losses.
+
+    Checkpoints lie in `folder`; called again with the same settings after a kill, it goes on from the last one.
+    """
+    set_seed(settings.seed)
+    for module in model.modules():
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = settings.dropout
+    steps = max(1, max(settings.tokens, settings.planned) // settings.batch_tokens)
+    last = max(1, settings.tokens // settings.batch_tokens)
+    checkpoint = get_last_checkpoint(folder) if folder.is_dir() else None
     trainer = _ReplyTrainer(
         model=model,
-        args=arguments,
+        args=_arguments(settings, folder, steps),
         train_dataset=Batches(lessons, tokenizer, settings),
         data_collator=lambda batches: batches[0],
         callbacks=[_EndAt(last)],
