@@ -130,6 +130,7 @@ def student_folder(name: str) -> Path:
 class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """The student reads new documents, or (without a path) those that the teacher read."""
 
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("readings", "student")
     gives: ClassVar[str] = "extractions"
 

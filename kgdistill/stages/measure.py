@@ -58,7 +58,7 @@ class Benchmarks(CorpusStage, frozen=True, forbid_unknown_fields=True):
     gives: ClassVar[str] = "gold"
 
     sets: dict[str, BenchmarkSet]
-    most: int = 300
+    most: int = 200
     """Most documents of a set."""
 
     def fingerprint(self) -> str:

@@ -10,6 +10,8 @@ from kgdistill.evaluate.sets.tokens import joined
 from kgdistill.records import Fact, Failure, Pair
 
 _DENIAL = frozenset(("not", "n't", "never"))
+_FULL = {"wo": "will", "ca": "can", "sha": "shall"}
+"""What "n't" leaves of a verb when it is taken off."""
 
 
 def read(path: Path) -> Iterator[Pair | Failure]:
@@ -36,7 +38,7 @@ def read(path: Path) -> Iterator[Pair | Failure]:
 
 def _fact(relation: str, subject: str, object_: str) -> Fact:
     said = relation.split()
-    kept = [word for word in said if word.lower() not in _DENIAL]
+    kept = [_FULL.get(word.lower(), word) for word in said if word.lower() not in _DENIAL]
     negated = bool(kept) and len(kept) < len(said)
     return Fact(_plain(subject), _plain(" ".join(kept if negated else said)), _plain(object_), negated=negated)
 
