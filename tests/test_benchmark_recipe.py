@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from students import tiny_encoder
 from test_report import Page
 
 from kgdistill.distill.lessons import split_of
+from kgdistill.engine.forecast import forecast
 from kgdistill.engine.recipe import Recipe, decode
 from kgdistill.engine.runner import run
 from kgdistill.engine.summary import summary
@@ -27,6 +29,7 @@ from kgdistill.records import Extraction, Pair, Reading
 from kgdistill.storage.artifact import Artifact, latest, run_state
 from kgdistill.storage.shards import read_records
 
+pytestmark = pytest.mark.timeout(900)
 RECIPE = line.HOME / "pipelines" / "benchmark_mini.toml"
 SYSTEMS = [
     "rule baseline", "mini teacher, greedy", "mini teacher, 4 samples raw", "mini teacher, judged and refined",
@@ -140,6 +143,14 @@ def test_a_second_run_does_nothing_again(home: Path, done: Path) -> None:
     state = run(recipe(home), done, workers=1)
     assert all(one.done for one in state.stages)
     assert {path: path.stat().st_mtime_ns for path in done.glob("*-????????/manifest.json")} == before
+
+
+def test_its_cost_is_forecast_before_anything_is_paid(home: Path, tmp_path: Path) -> None:
+    from rich.console import Console
+
+    console = Console(width=200, record=True)
+    console.print(forecast(recipe(home, stages=["benchmarks", "sample", "split", "greedy"]), tmp_path, workers=1))
+    assert re.search(r"greedy\s+\d+\s+\d+ \(", console.export_text())
 
 
 def test_people_are_shown_the_tables(done: Path, capsys: pytest.CaptureFixture[str]) -> None:

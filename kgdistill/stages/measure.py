@@ -23,6 +23,7 @@ from kgdistill.evaluate.gold import fact_of
 from kgdistill.evaluate.instrument import Instrument, check
 from kgdistill.evaluate.planted import Planter
 from kgdistill.evaluate.sets.lines import decoded
+from kgdistill.evaluate.sets.redocred import NAMES
 from kgdistill.evaluate.standings import Standings, System
 from kgdistill.records import Document, Extraction, Failure, Pair, Reading, content_id
 from kgdistill.stages.learn import SECONDS
@@ -62,8 +63,9 @@ class Benchmarks(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Most documents of a set."""
 
     def fingerprint(self) -> str:
-        found = (str(file) for one in self.sets.values() for file in files(one.path))
-        return content_id(*(fingerprint(f"{name}/pairs_*.jsonl" if Path(name).is_dir() else name) for name in found))
+        found = [file for one in self.sets.values() for file in files(one.path)]
+        found += [names for file in found if (names := file.with_name(NAMES)).is_file()]
+        return content_id(*(fingerprint(file / "pairs_*.jsonl" if file.is_dir() else file) for file in found))
 
     def run(self, records: Iterator[object], bench: Bench) -> None:
         gold: list[Pair] = []
