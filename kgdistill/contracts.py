@@ -156,6 +156,10 @@ class Bench(Protocol):
     def upstream(self, kind: str) -> Path:
         """Folder of the nearest earlier stage that gives `kind` ("graphs", "names", "pairs", "student" ...)."""
 
+    @property
+    def through(self) -> tuple[Path, ...]:
+        """Folders of the shard stages that the records fed have come through, the nearest last."""
+
     def records(self, kind: str) -> Iterator[Any]:
         """All records of the nearest earlier stage that gives `kind`, over all shards, in order."""
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kgdistill.evaluate import match
 from kgdistill.evaluate.match import Comparison, Score
+from kgdistill.evaluate.resampling import bootstrap
 from kgdistill.records import Fact
 from kgdistill.text.names import normal
 from kgdistill.text.overlap import words
@@ -148,8 +149,8 @@ def test_coverage_by_hand() -> None:
 
 def test_the_interval_holds_the_figure_and_is_the_same_each_time() -> None:
     scores = [Score(float(n % 4), 4, 4) for n in range(30)]
-    low, high = match.bootstrap(scores, lambda score: score.f1)
+    low, high = bootstrap(scores, lambda score: score.f1)
     assert low < match.total(scores).f1 < high
-    assert (low, high) == match.bootstrap(scores, lambda score: score.f1)
-    assert match.bootstrap([], lambda score: score.f1) == (0.0, 0.0)
-    assert match.bootstrap([Score(1.0, 2, 2)] * 5, lambda score: score.f1) == (0.5, 0.5)
+    assert (low, high) == bootstrap(scores, lambda score: score.f1)
+    assert bootstrap([], lambda score: score.f1) == (0.0, 0.0)
+    assert bootstrap([Score(1.0, 2, 2)] * 5, lambda score: score.f1) == (0.5, 0.5)

@@ -52,6 +52,9 @@ def test_a_recipe_becomes_its_stages() -> None:
         ("tolernace=0.1", "unknown key `tolernace`; did you mean tolerance?"),
         ("read.count", "--set wants stage.key=value"),
         ("read=3", "read: Expected a table"),
+        ("read.from=ask", "read.from: this stage reads from no other"),
+        ("again.from=aks", "again.from: 'aks' is no earlier stage that gives \"readings\"; did you mean ask?"),
+        ("ask.from=again", "ask.from: 'again' is no earlier stage that gives \"readings\"; known: read"),
     ],
 )
 def test_mistakes_are_named(change: str, said: str) -> None:
@@ -59,6 +62,18 @@ def test_mistakes_are_named(change: str, said: str) -> None:
         changed(change)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_stage_can_read_from_another_than_the_one_before(tmp_path: Path) -> None:
+    straight, forked = (
+        {node.name: node for node in lay_out(changed(*changes), tmp_path)} for changes in ([], ["again.from=read"])
+    )
+    assert straight["again"].upstream["readings"] == str(straight["ask"].artifact.folder)
+    assert forked["again"].upstream["readings"] == str(forked["read"].artifact.folder)
+    assert forked["again"].key != straight["again"].key
+    assert forked["ask"].key == straight["ask"].key
+    assert straight["sum"].through == tuple(str(straight[name].artifact.folder) for name in ("ask", "again"))
+    assert forked["sum"].through == (str(forked["again"].artifact.folder),)
 
 
 def test_the_file_stands_first_in_the_message(tmp_path: Path) -> None:

@@ -145,6 +145,11 @@ class WorkBench:
             raise KgdistillError(f'{self.job.stage} asks for "{kind}", which it does not name, or nobody gives')
         return Path(self.job.upstream[kind])
 
+    @property
+    def through(self) -> tuple[Path, ...]:
+        """Folders of the shard stages that the records fed have come through, the nearest last."""
+        return tuple(map(Path, self.job.through))
+
     def records(self, kind: str) -> Iterator[Any]:
         """All records of `kind`, over all shards, in order; streaming."""
         return Artifact(self.upstream(kind)).records(RECORDS[kind])

@@ -86,13 +86,19 @@ def forecast(recipe: Recipe, out: Path, *, workers: int = 0, progress: Quiet | N
         with caretaker_for(
             lenient, out, on="local", workers=workers, max_tokens=None, show=show, lock=lock.file
         ) as caretaker:
-            for node in nodes:
-                if isinstance(node.stage, SourceStage):
-                    _do(caretaker, node)
+            for node in _first(nodes):
+                _do(caretaker, node)
             probes = [_probe_node(node, out / "plan") for node in nodes]
             for probe in probes[: _last_asking(nodes) + 1]:
                 _run_probe(caretaker, probe, out)
         return _forecast_table(nodes, probes, recipe.seed)
+
+
+def _first(nodes: Sequence[Node]) -> list[Node]:
+    """The sources, and what they read from: these are done in full."""
+    sources = [node for node in nodes if isinstance(node.stage, SourceStage)]
+    wanted = {folder for source in sources for folder in source.upstream.values()}
+    return [node for node in nodes if node in sources or str(node.artifact.folder) in wanted]
 
 
 def _last_asking(nodes: Sequence[Node]) -> int:

@@ -38,6 +38,8 @@ class Job(Struct, frozen=True):
     run: str
     upstream: dict[str, str] = field(default_factory=dict)
     """Folder of each kind of artefact that the stage may read."""
+    through: tuple[str, ...] = ()
+    """Folders of the shard stages that the records fed have come through, the nearest last."""
     fed: str = ""
     """The kind whose records the stage is fed."""
     source: str = ""

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kgdistill.contracts import Stage
-from kgdistill.engine.recipe import Recipe, Step
+from kgdistill.contracts import ShardStage, Stage
+from kgdistill.engine.recipe import Recipe
+from kgdistill.engine.wiring import Step
 from kgdistill.storage.artifact import Artifact, stable_hash
 
 
@@ -21,6 +22,8 @@ class Node(Struct, frozen=True):
     key: str
     artifact: Artifact
     upstream: dict[str, str]
+    through: tuple[str, ...] = ()
+    """Folders of the shard stages that its records have come through, the nearest last."""
 
     @property
     def name(self) -> str:
@@ -37,9 +40,14 @@ def lay_out(recipe: Recipe, run: Path) -> tuple[Node, ...]:
     givers: dict[str, Node] = {}
     for step in recipe.steps:
         read = {kind: givers[kind] for kind in reads(step.stage) if kind in givers}
+        if step.source:
+            read[step.stage.needs[0]] = next(node for node in nodes if node.name == step.source)
         key = stable_hash(identity(recipe, step, {kind: node.key for kind, node in read.items()}))
         upstream = {kind: str(node.artifact.folder) for kind, node in read.items()}
-        node = Node(step, key, Artifact(run / f"{step.name}-{key[:8]}"), upstream)
+        fed = read[step.stage.needs[0]] if step.stage.needs else None
+        own = (str(fed.artifact.folder),) if fed and isinstance(fed.stage, ShardStage) else ()
+        through = (*fed.through, *own) if fed else ()
+        node = Node(step, key, Artifact(run / f"{step.name}-{key[:8]}"), upstream, through)
         nodes.append(node)
         if step.stage.gives:
             givers[step.stage.gives] = node

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from kgdistill.contracts import Stage
+from kgdistill.engine.wiring import Step, check_wiring, nearest
 from kgdistill.errors import RecipeError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -26,14 +26,6 @@ class Catalogue(Struct, frozen=True):
     stages: Mapping[str, type[Stage]]
     teachers: Any
     encoders: Any
-
-
-class Step(Struct, frozen=True):
-    """One stage of a recipe: its name there, its kind in the catalogue, and its settings."""
-
-    name: str
-    kind: str
-    stage: Stage
 
 
 class Top(Struct, frozen=True, forbid_unknown_fields=True):
@@ -201,10 +193,10 @@ def _table(plain: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _step(name: str, table: dict[str, Any], catalogue: Catalogue) -> Step:
     settings = dict(table)
-    kind = settings.pop("kind", name)
+    kind, source = settings.pop("kind", name), settings.pop("from", "")
     if kind not in catalogue.stages:
         raise RecipeError(f"{name}: no stage is of kind {kind!r}{nearest(str(kind), catalogue.stages)}")
-    return Step(name, kind, _convert(settings, catalogue.stages[kind], name))
+    return Step(name, kind, _convert(settings, catalogue.stages[kind], name), str(source))
 
 
 def _one_of(table: dict[str, Any], union: Any, name: str) -> Any:
@@ -249,27 +241,6 @@ def check_keys(value: Any, kind: Any, where: str) -> None:
         inner = getattr(kind, "item_type", None)
         for index, item in enumerate(value if inner is not None else []):
             check_keys(item, inner, f"{where}[{index}]")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean …?`, or what there is, or nothing."""
-    known = sorted(set(known))
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; known: {', '.join(known)}" if known else ""
-
-
-def check_wiring(steps: Iterable[Step]) -> None:
-    """Raise RecipeError unless every stage finds what it needs in an earlier one."""
-    given: set[str] = set()
-    for step in steps:
-        for kind in step.stage.needs:
-            if kind not in given:
-                has = f"the stages before it give {', '.join(sorted(given))}" if given else "it is the first"
-                raise RecipeError(f'{step.name} needs "{kind}", which no earlier stage gives ({has})')
-        if step.stage.gives:
-            given.add(step.stage.gives)
 
 
 def to_toml(plain: Mapping[str, Any]) -> str:

@@ -144,6 +144,7 @@ class Caretaker:
             seed=self.recipe.seed,
             run=self.recipe.name,
             upstream=node.upstream,
+            through=node.through,
             fed=needs[0] if needs else "",
             source=source,
         )

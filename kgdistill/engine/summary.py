@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from kgdistill.engine.state import RunState, load_state
 from kgdistill.errors import KgdistillError
+from kgdistill.evaluate.benchmark import Benchmark
 from kgdistill.records import Failure, Reading
 from kgdistill.storage.artifact import Artifact, latest
 
@@ -23,8 +25,7 @@ def summary(run: Path) -> Group:
     """Everything that a run says at its end. Raises RunFolderError where there is no run."""
     state = load_state(run)
     parts: list[RenderableType] = [_results(run, state), _costs(state)]
-    if scores := _scores(run):
-        parts.append(scores)
+    parts += [table for table in (_scores(run), _benchmark(run)) if table]
     parts += [Text(line, no_wrap=True, overflow="ignore") for line in _closing_lines(run, state)]
     return Group(*parts)
 
@@ -105,6 +106,24 @@ def _scores(run: Path) -> Table | None:
     return table if rows else None
 
 
+def _benchmark(run: Path) -> Table | None:
+    """Pair F1 of each system on each set, on the documents that all have read; None where nothing is compared."""
+    try:
+        content = (latest(run, "benchmark").folder / "benchmark.json").read_bytes()
+    except (KgdistillError, OSError):
+        return None
+    lines = [line for line in msgspec.json.decode(content, type=Benchmark).lines if not line.whole]
+    sets = list(dict.fromkeys(line.set for line in lines))
+    table = _table("pair F1 on public data sets", "", *sets)
+    for system in dict.fromkeys(line.system for line in lines):
+        own = {line.set: line.pairs.f1 for line in lines if line.system == system}
+        cells = (
+            f"{own[name].value:.3f} ({own[name].low:.2f}–{own[name].high:.2f})" if name in own else "" for name in sets
+        )
+        table.add_row(Text(system), *cells)
+    return table
+
+
 def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
@@ -114,6 +133,8 @@ def _number(value: Any) -> str:
 def _closing_lines(run: Path, state: RunState) -> Iterator[str]:
     if state.failures:
         yield f"{state.failures:,} failed: `kgdistill show {run} --failures` shows which and why"
+    with suppress(KgdistillError):
+        yield f"benchmark tables: {latest(run, 'benchmark').folder / 'benchmark.md'}"
     if (run / "report.html").is_file():
         yield f"report: {run / 'report.html'}"
 

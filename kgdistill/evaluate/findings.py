@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from kgdistill.errors import KgdistillError, StorageError
+from kgdistill.evaluate.benchmark import Benchmark
 from kgdistill.evaluate.reliability import Reliability
 from kgdistill.evaluate.scores import Scores
 from kgdistill.records import Chunk, Claim, Document, Failure, Merge, Reading
@@ -186,6 +187,7 @@ class Run(Struct, frozen=True):
     """Reliability "before" and "after" calibration."""
     calibration_note: str
     scores: Scores | None
+    benchmark: Benchmark | None
     failures: tuple[Reason, ...]
 
 
@@ -195,7 +197,7 @@ def read_run(run: Path) -> Run:
     readings = _latest(run, "readings")
     names = _latest(run, "names")
     calibration, note = _calibration(_latest(run, "calibration"))
-    scores = _latest(run, "scores")
+    scores, benchmark = _latest(run, "scores"), _latest(run, "benchmark")
     return Run(
         state=state,
         found=gather(readings.records(Reading)) if readings else None,
@@ -203,6 +205,7 @@ def read_run(run: Path) -> Run:
         calibration=calibration,
         calibration_note=note,
         scores=_read(scores.folder / "scores.json", Scores) if scores else None,
+        benchmark=_read(benchmark.folder / "benchmark.json", Benchmark) if benchmark else None,
         failures=tuple(_failures(run, state)),
     )
 

@@ -8,7 +8,7 @@ never counts three times. Ends are compared with ends and relations with relatio
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Aliases = Mapping[str, Sequence[str]]
+"""Further names that a gold entity goes by, under the name that the gold facts use."""
 PAIR_F1 = 0.5
 """A subject or object is found when its token F1 against the gold one is at least this."""
 COVERED = 0.88
@@ -136,18 +138,20 @@ def verbalise(fact: Fact) -> str:
 class Comparison:
     """Every predicted fact against every gold one; matrices have the shape (predicted, gold), made when asked for."""
 
-    def __init__(self, predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> None:
-        self.predicted, self.gold, self.encoder = predicted, gold, encoder
+    def __init__(
+        self, predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder, aliases: Aliases | None = None
+    ) -> None:
+        self.predicted, self.gold, self.encoder, self.aliases = predicted, gold, encoder, aliases or {}
 
     @cached_property
     def subject(self) -> NDArray[np.float64]:
         """Token F1 of the subjects."""
-        return token_f1_matrix([f.subject for f in self.predicted], [f.subject for f in self.gold])
+        return self._ends([f.subject for f in self.predicted], [f.subject for f in self.gold])
 
     @cached_property
     def object(self) -> NDArray[np.float64]:
         """Token F1 of the objects."""
-        return token_f1_matrix([f.object for f in self.predicted], [f.object for f in self.gold])
+        return self._ends([f.object for f in self.predicted], [f.object for f in self.gold])
 
     @cached_property
     def relation(self) -> NDArray[np.float64]:
@@ -188,19 +192,25 @@ class Comparison:
         same: NDArray[np.bool_] = (self.found * self.polarity > 0) & (self.relation >= RELATION)
         return same & (self.likeness >= CORRECT)
 
+    @cached_property
+    def matched(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places of the predicted and of the gold facts that are one another's pair, one to one and as many as can be.
+
+        Among the assignments with most pairs the one with the best relations is taken.
+        """
+        bonus = self.relation * self.polarity / (2 * min(self.found.shape) + 1)
+        rows, columns = assignment(self.found * (1 + bonus))
+        real = self.found[rows, columns] > 0
+        return rows[real], columns[real]
+
     def pairs(self) -> tuple[Score, Score]:
         """(Subject and object found whatever the relation, those of them whose relation and polarity are right too).
 
-        Among the assignments with most pairs the one with the best relations is taken. The second score's
-        `predicted` is the number of matched pairs: its precision is the relation accuracy.
+        The second score's `predicted` is the number of matched pairs: its precision is the relation accuracy.
         """
-        import numpy as np
-
-        bonus = self.relation * self.polarity / (2 * min(self.found.shape) + 1)
-        rows, columns = _assignment(self.found * (1 + bonus))
-        matched = self.found[rows, columns] > 0
-        alike = self.relation[rows, columns] * self.polarity[rows, columns] >= RELATION
-        right, count = int(np.sum(alike & matched)), int(matched.sum())
+        rows, columns = self.matched
+        right = int((self.relation[rows, columns] * self.polarity[rows, columns] >= RELATION).sum())
+        count = len(rows)
         return Score(float(count), len(self.predicted), len(self.gold)), Score(float(right), count, len(self.gold))
 
     def soft(self) -> Score:
@@ -218,6 +228,16 @@ class Comparison:
         numbers = len(self.predicted), len(self.gold)
         return Score(covered, *numbers), Score(float(best.sum()), *numbers)
 
+    def _ends(self, ours: Sequence[str], theirs: Sequence[str]) -> NDArray[np.float64]:
+        """Token F1 of one end, with the best of the names that a gold entity goes by."""
+        import numpy as np
+
+        known = [(name, *self.aliases.get(name, ())) for name in theirs]
+        matrix = token_f1_matrix(ours, [name for names in known for name in names])
+        starts = np.cumsum([0, *map(len, known)])[:-1]
+        best: NDArray[np.float64] = np.maximum.reduceat(matrix, starts, axis=1) if known else matrix
+        return best
+
     def _cosine(self, wording: Callable[[Fact], str]) -> NDArray[np.float64]:
         import numpy as np
 
@@ -230,11 +250,11 @@ class Comparison:
         return cosine
 
     def _assigned(self, matrix: NDArray[np.float64]) -> Score:
-        rows, columns = _assignment(matrix)
+        rows, columns = assignment(matrix)
         return Score(float(matrix[rows, columns].sum()), len(self.predicted), len(self.gold))
 
 
-def _assignment(matrix: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def assignment(matrix: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns of the one-to-one assignment with the largest sum (Kuhn 1955)."""
     from scipy.optimize import linear_sum_assignment
 
@@ -265,20 +285,6 @@ def coverage(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) 
 def correct(predicted: Sequence[Fact], gold: Sequence[Fact], encoder: Encoder) -> list[bool]:
     """For every predicted fact, whether some gold fact says it (`Comparison.said`): what calibration learns from."""
     return [bool(row.any()) for row in Comparison(predicted, gold, encoder).said]
-
-
-def bootstrap(
-    scores: Sequence[Score], of: Callable[[Score], float], rounds: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % interval of a figure by resampling documents with replacement (percentile bootstrap)."""
-    import numpy as np
-
-    if not scores:
-        return 0.0, 0.0
-    table = np.array([(score.matched, score.predicted, score.gold) for score in scores])
-    drawn = table[np.random.default_rng(seed).integers(len(scores), size=(rounds, len(scores)))].sum(axis=1)
-    figures = sorted(of(Score(float(m), int(p), int(g))) for m, p, g in drawn)
-    return figures[int(0.025 * rounds)], figures[min(rounds - 1, int(0.975 * rounds))]
 
 
 def total(scores: Iterable[Score]) -> Score:

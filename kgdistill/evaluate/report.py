@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
+from kgdistill.evaluate.benchmark_table import CAPTION, pace
 from kgdistill.evaluate.curves import curves
 from kgdistill.evaluate.figures import interval
 from kgdistill.evaluate.findings import MERGES, Run, read_run
@@ -47,7 +48,7 @@ def _page(found: Run, run: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, share=_share, seconds=_seconds, cut=_cut)
+    environment.filters.update(number=_number, share=_share, seconds=_seconds, cut=_cut, pace=pace)
     environment.globals.update(segments=segments, interval=interval, link=lambda document: _link(document, run, recipe))
     return environment.get_template("report.html").render(
         run=found,
@@ -55,6 +56,8 @@ def _page(found: Run, run: Path) -> str:
         state=found.state,
         found=found.found,
         scores=found.scores,
+        benchmark=found.benchmark,
+        benchmark_caption=CAPTION,
         totals=_totals(found),
         funnel=_funnel(found),
         picture=draw(found.found.edges, found.found.types) if found.found else None,

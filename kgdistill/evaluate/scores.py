@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kgdistill.contracts import Encoder
-from kgdistill.evaluate.match import Comparison, Score, bootstrap, exact, normalised, pairs, total, verbalise
+from kgdistill.evaluate.match import Comparison, Score, exact, normalised, pairs, total, verbalise
 from kgdistill.evaluate.reliability import Reliability, measure
+from kgdistill.evaluate.resampling import bootstrap
 from kgdistill.records import Fact
 
 if TYPE_CHECKING:
@@ -108,13 +109,13 @@ def score(
     """
     ids = [document for document in gold if any(document in found for found in systems.values())]
     every = [fact for found in (gold, *systems.values()) for document in ids for fact in found.get(document, ())]
-    remembered = _Remembered(encoder, every)
+    remembered = Remembered(encoder, every)
     bands = _bands([document for document in ids if document in lengths], lengths)
     rows = tuple(_row(name, found, gold, ids, remembered, bands, lengths) for name, found in systems.items())
     return Scores(rows, len(ids), sum(len(gold[document]) for document in ids), encoder.name)
 
 
-class _Remembered:
+class Remembered:
     """An encoder that has embedded every wording already, all in one go."""
 
     def __init__(self, encoder: Encoder, facts: Sequence[Fact]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kgdistill.contracts import Stage
-from kgdistill.stages.build import Decontextualise, Generate, Ground, Judge, Read, Split
+from kgdistill.stages.build import Decontextualise, FindNounPhrases, Generate, Ground, Judge, Read, Split
 from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
+from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
 from kgdistill.stages.school import School
 
@@ -13,6 +14,7 @@ STAGES: dict[str, type[Stage]] = {
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,
+    "noun_phrases": FindNounPhrases,
     "ground": Ground,
     "judge": Judge,
     "calibrate": Calibrate,
@@ -25,5 +27,11 @@ STAGES: dict[str, type[Stage]] = {
     "extract": Extract,
     "score": Score,
     "school": School,
+    "benchmarks": Benchmarks,
+    "documents": Documents,
+    "plant": Plant,
+    "check_judge": CheckJudge,
+    "collect": Collect,
+    "compare": Compare,
 }
 """Every stage by the name that recipes call it."""

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from kgdistill.contracts import Bench, Dialogue, ShardStage, SourceStage
 from kgdistill.generate.decontextualize import Decontextualize
+from kgdistill.generate.noun_phrases import NounPhrases
 from kgdistill.generate.triples import Triples
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.judge.signals import agreement
 from kgdistill.judge.teacher import TeacherJudge
-from kgdistill.records import ChunkGraph, Claim, Failure, Reading
+from kgdistill.records import Chunk, ChunkGraph, Claim, Document, Failure, Reading
 from kgdistill.storage.sources import fingerprint, read_documents
 from kgdistill.text.ground import ground
 from kgdistill.text.language import identify
@@ -108,6 +109,21 @@ class Generate(Triples, ShardStage, frozen=True, forbid_unknown_fields=True):
             yield booked(reading, bench)
 
 
+class FindNounPhrases(NounPhrases, ShardStage, frozen=True, forbid_unknown_fields=True):
+    """A baseline in place of a teacher: pairs of noun phrases and the words between; see generate/noun_phrases.
+
+    It needs no `split`: a document without chunks is read as one.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "readings"
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
+        for reading in records:
+            chunks = reading.chunks or (ChunkGraph(whole(reading.document)),)
+            yield replace(reading, chunks=tuple(self(graph, reading.document.language) for graph in chunks))
+
+
 class Ground(ShardStage, frozen=True, forbid_unknown_fields=True):
     """Evidence in the document's own characters for every claim that has any."""
 
@@ -133,6 +149,11 @@ class Judge(TeacherJudge, ShardStage, frozen=True, forbid_unknown_fields=True):
         agreed = (replace(r, chunks=tuple(agreement(g, g.samples or 1) for g in r.chunks)) for r in records)
         for reading in per_chunk(agreed, method, bench):
             yield booked(reclaimed(reading, lambda claim: combine(claim, self.combine)), bench)
+
+
+def whole(document: Document) -> Chunk:
+    """The document as its only chunk."""
+    return Chunk(document.id, 0, 0, len(document.text), document.text)
 
 
 def reclaimed(reading: Reading, change: Callable[[Claim], Claim]) -> Reading:

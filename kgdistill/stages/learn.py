@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from msgspec.structs import replace
@@ -28,7 +28,12 @@ from kgdistill.storage.sources import fingerprint, read_documents
 from kgdistill.teacher import weights
 from kgdistill.text.overlap import words
 
+if TYPE_CHECKING:
+    from kgdistill.distill.extractor import Extractor
+
 ENCODER = frozenset({"encoder"})
+SECONDS = "seconds.json"
+"""Beside extractions: the seconds that each system took for each document."""
 
 
 class MakePairs(PairSettings, CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -125,12 +130,15 @@ def student_folder(name: str) -> Path:
 class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """The student reads new documents, or (without a path) those that the teacher read."""
 
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("readings", "student")
     gives: ClassVar[str] = "extractions"
 
     path: str = ""
     min_score: float | None = None
     """Least score of a fact; None: the student's own threshold."""
+    threads: int = 0
+    """CPU threads; 0: as many as torch takes."""
     beside: tuple[str, ...] = ()
     """Folders of other students that read the same, to be compared ("kgdistill-mini-extractor": the one that ships)."""
 
@@ -139,19 +147,34 @@ class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
         return content_id(*read, *(weights.fingerprint(folder) for folder in map(student_folder, self.beside)))
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
+        import torch
+
         from kgdistill.distill.extractor import Extractor
 
-        count = 0
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.threads or threads)
+        count, seconds = 0, dict[str, dict[str, float]]()
         folders = {"student": bench.upstream("student")}
         folders |= {Path(name).name: student_folder(name) for name in self.beside}
         for name, folder in folders.items():
             extractor = Extractor.from_pretrained(folder)
-            started = time.perf_counter()
             documents = self._documents(bench.records("readings"), bench, first=name == "student")
-            found = (extractor.extract(document.text, self.min_score, id=document.id) for document in documents)
-            count = write_records(bench.folder / f"{name}.jsonl", found)
-            bench.note(f"{name}: documents per second", round(count / (time.perf_counter() - started), 2))
+            own = seconds[name] = {}
+            count = write_records(bench.folder / f"{name}.jsonl", self._read(extractor, documents, own))
+            bench.note(f"{name}: documents per second", round(count / max(sum(own.values()), 1e-9), 2))
         bench.note("documents", count)
+        torch.set_num_threads(threads)
+        write_bytes(bench.folder / SECONDS, msgspec.json.encode(seconds))
+
+    def _read(
+        self, extractor: Extractor, documents: Iterator[Document], seconds: dict[str, float]
+    ) -> Iterator[Extraction]:
+        """What the student finds in each document; the seconds that it took are entered by document."""
+        for document in documents:
+            started = time.perf_counter()
+            found = extractor.extract(document.text, self.min_score, id=document.id)
+            seconds[document.id] = time.perf_counter() - started
+            yield found
 
     def _documents(self, records: Iterator[Reading], bench: Bench, *, first: bool) -> Iterator[Document]:
         """What is to be read; failures are recorded the first time only."""
