@@ -22,7 +22,7 @@ from kgdistill.records import Failure, Pair
 from kgdistill.stages.measure import seed_documents
 
 PUBLIC = Path(os.environ.get("KGDISTILL_BENCHMARKS", samples.HOME.parent / "shared" / "benchmarks"))
-TOKENS = st.lists(st.text(alphabet="aB1é😀.,(\"-%", min_size=1, max_size=4), min_size=1, max_size=12)
+TOKENS = st.lists(st.text(alphabet='aB1é😀.,("-%', min_size=1, max_size=4), min_size=1, max_size=12)
 WORD = st.text(alphabet="abcdeXYZ", min_size=1, max_size=6)
 
 
