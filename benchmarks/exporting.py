@@ -38,9 +38,16 @@ def readings(facts: int) -> Iterator[Reading]:
             where = Evidence(Span(place, place + len(sentence) - 1), Span(place, place + len(keeper)))
             claims.append(
                 Triple(
-                    f"{index}", keeper, "looks after", target, literal=bool(index % 2), method="triples",
-                    samples=(0,), evidence=where, verdicts=(Verdict("combined", 0.8),),
-                )  # fmt: skip
+                    f"{index}",
+                    keeper,
+                    "looks after",
+                    target,
+                    literal=bool(index % 2),
+                    method="triples",
+                    samples=(0,),
+                    evidence=where,
+                    verdicts=(Verdict("combined", 0.8),),
+                )
             )
             sentences.append(sentence)
             place += len(sentence)

@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+ENDINGS = "ttl, nq, trig, jsonld, rdf12.ttl, rdf12.trig, graphml, parquet, csv, neo4j or dataset"
 INTERRUPTED = 130
 FAILURES = 3
 
@@ -195,9 +196,9 @@ def serve(
 @app.command()
 def export(
     run: RunFolder,
-    to: Annotated[Path, typer.Option(metavar="FILE", help="ttl, nq, trig, jsonld, graphml, parquet or csv.")],
+    to: Annotated[Path, typer.Option(metavar="NAME.ENDING", help=f"The ending decides: {ENDINGS}.")],
 ) -> None:
-    """Write a run's knowledge graph to a file of another format."""
+    """Write a run's knowledge graph to a file or folder of another format."""
     from kgdistill.graph.export import export as export_graph
     from kgdistill.graph.store import KnowledgeGraph
 
@@ -206,7 +207,27 @@ def export(
     typer.echo(f"wrote {to}: {written:,} entries")
 
 
-def _load(path: Path, changes: Iterable[str]) -> Recipe:
+@app.command()
+def forget(
+    run: RunFolder,
+    document: Annotated[list[str], typer.Argument(metavar="DOC...", help="Ids of documents, as in the graph.")],
+    keep_students: Annotated[
+        bool, typer.Option("--keep-students", help="Also those that have learnt from it.")
+    ] = False,
+) -> None:
+    """Take a document out of a run with all that only it has said; no later run brings it back."""
+    from kgdistill.engine.forget import forget as forget_documents
+    from kgdistill.engine.state import load_state
+    from kgdistill.evaluate.report import write_report
+
+    load_state(run)
+    done = forget_documents(_load(run / "recipe.toml"), run, document, keep_students=keep_students)
+    write_report(run)
+    for line in done.lines(run):
+        typer.echo(line)
+
+
+def _load(path: Path, changes: Iterable[str] = ()) -> Recipe:
     from kgdistill import catalog
     from kgdistill.engine.recipe import Catalogue, load
     from kgdistill.stages import STAGES

@@ -132,8 +132,18 @@ def test_pandas_reads_what_neo4j_imports(graph: KnowledgeGraph, tmp_path: Path) 
     assert len(named) == len(nodes)
     facts = graph.facts()
     assert count == len(edges) == len(facts)
-    told = set(zip(edges[":START_ID"].map(named), edges["relation"], edges[":END_ID"].map(named), edges["claim"],
-                   edges["quote"], edges["start:long"], edges["score:double"].map(lambda s: s and float(s)), strict=True))
+    told = set(
+        zip(
+            edges[":START_ID"].map(named),
+            edges["relation"],
+            edges[":END_ID"].map(named),
+            edges["claim"],
+            edges["quote"],
+            edges["start:long"],
+            edges["score:double"].map(lambda s: s and float(s)),
+            strict=True,
+        )
+    )
     claims = [claim_iri(BASE, *row) for row in zip(facts["document"], facts["id"], strict=True)]
     starts, scores = facts["start"].map(str), [("" if pandas.isna(score) else score) for score in facts["score"]]
     assert told == set(

@@ -29,12 +29,12 @@ def copy_rows(source: Path, file: IO[bytes], *, asserted: bool = False) -> int:
     from pyarrow import parquet
 
     count = 0
-    with parquet.ParquetFile(source) as table:
-        with parquet.ParquetWriter(file, table.schema_arrow, compression="zstd") as writer:
-            for batch in table.iter_batches():
-                kept = batch.filter(batch.column("asserted")) if asserted else batch
-                writer.write_table(pyarrow.Table.from_batches([kept]))
-                count += kept.num_rows
+    table = parquet.ParquetFile(source)
+    with table, parquet.ParquetWriter(file, table.schema_arrow, compression="zstd") as writer:
+        for batch in table.iter_batches():
+            kept = batch.filter(batch.column("asserted")) if asserted else batch
+            writer.write_table(pyarrow.Table.from_batches([kept]))
+            count += kept.num_rows
     return count
 
 
@@ -57,7 +57,8 @@ tags:
 ---
 # {graph.about.run}: a knowledge graph with evidence
 
-{counts["documents"]:,} documents, read{teacher} with kgdistill: {counts["claims"]:,} claims, of which {counts["facts"]:,} became facts.
+{counts["documents"]:,} documents, read{teacher} with kgdistill: {counts["claims"]:,} claims, of which
+{counts["facts"]:,} became facts.
 
 ```python
 from datasets import load_dataset
@@ -72,11 +73,13 @@ facts = load_dataset("path/to/this/folder", "facts", split="train")
 | `entities` | name, type and document, with the spelling there (`text`) and how often it is mentioned |
 | `documents` | document; those that were not read have `set_aside` |
 
-- `subject`, `relation`, `object`: under canonical names. `subject_text`, `relation_text` and `object_text`: as the claim itself spells them.
-- `document`, `start`, `end`, `quote`: the sentence that says so. Offsets count Unicode code points of the document's text,
-  which is not part of this dataset; `sha256` (in `documents`) tells whether a text is the right one.
+- `subject`, `relation`, `object`: under canonical names. `subject_text`, `relation_text` and `object_text`: as the
+  claim itself spells them.
+- `document`, `start`, `end`, `quote`: the sentence that says so. Offsets count Unicode code points of the document's
+  text, which is not part of this dataset; `sha256` (in `documents`) tells whether a text is the right one.
 - `score`: from 0 to 1, empty where no judge spoke.
 - Addresses in the RDF export begin with `{graph.base}`.
 
-Facts are a model's reading, not a person's: expect mistakes and gaps. The licence is that of the documents; name it before you publish this.
+Facts are a model's reading, not a person's: expect mistakes and gaps. The licence is that of the documents; name it
+before you publish this.
 """

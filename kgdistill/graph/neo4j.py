@@ -37,11 +37,11 @@ Made by kgdistill. Import it, with the database stopped, from inside this folder
 {_COMMAND}
 ```
 
-- A node is an `Entity` or a `Value`, and also bears its types as labels (letters, digits and `_` only). `name`, `types` and `aliases`
-  are as the graph has them. A `;` inside a type or an alias stands as `；`, since Neo4j would cut there.
-- A relationship is one fact in one document. Its type is the relation in capitals (`born in` is `BORN_IN`), `relation` has
-  it as it is. `document`, `start`, `end` and `quote` say where the fact stands (offsets count Unicode code points), `claim` is
-  its address in the RDF export.
+- A node is an `Entity` or a `Value`, and also bears its types as labels (letters, digits and `_` only). `name`, `types`
+  and `aliases` are as the graph has them. A `;` inside a type or an alias stands as `；`: Neo4j would cut there.
+- A relationship is one fact in one document. Its type is the relation in capitals (`born in` is `BORN_IN`), `relation`
+  has it as it is. `document`, `start`, `end` and `quote` say where the fact stands (offsets count Unicode code points),
+  `claim` is its address in the RDF export.
 """
 
 

@@ -17,7 +17,7 @@ from kgdistill.records import content_id
 _ENDS = ("id", "subject", "object", "literal", "document")
 _SAME = ("kept", "asserted", "negated", "hedged", "rule", "reason", "instead")
 EDGE = {name: kind for name, kind in CLAIMS.items() if name not in ("id", "subject", "object", "literal", *_SAME)}
-"""What an edge says of its fact, with types as in `tables`: relation, score, document, evidence, and how it was said."""
+"""What an edge says of its fact, with types as in `tables`: relation, score, evidence, and how it was said."""
 
 _TABLES = """
 CREATE TABLE node (id TEXT PRIMARY KEY, name TEXT, literal INTEGER);

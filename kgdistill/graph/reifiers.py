@@ -1,8 +1,9 @@
-"""Reifiers: the quads of a store in RDF 1.2, where a claim names the triple that it makes instead of its three parts."""
+"""Reifiers: a store's quads in RDF 1.2, where a claim names the triple that it makes, not its three parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyoxigraph
 from pyoxigraph import NamedNode, Quad, Triple
@@ -28,6 +29,6 @@ def reified(store: pyoxigraph.Store) -> Iterator[Quad]:
             yield quad
 
 
-def _part(store: pyoxigraph.Store, claim: Quad, name: NamedNode) -> pyoxigraph.NamedNode:
+def _part(store: pyoxigraph.Store, claim: Quad, name: NamedNode) -> Any:
     found = store.quads_for_pattern(claim.subject, name, None, claim.graph_name)
     return next(iter(found)).object
