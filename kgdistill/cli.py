@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-INTERRUPTED = 130
+ENDINGS = "ttl, nq, trig, jsonld, rdf12.ttl, rdf12.trig, graphml, parquet, csv, neo4j or dataset"
 FAILURES = 3
 
 
@@ -195,9 +194,9 @@ def serve(
 @app.command()
 def export(
     run: RunFolder,
-    to: Annotated[Path, typer.Option(metavar="FILE", help="ttl, nq, trig, jsonld, graphml, parquet or csv.")],
+    to: Annotated[Path, typer.Option(metavar="NAME.ENDING", help=f"The ending decides: {ENDINGS}.")],
 ) -> None:
-    """Write a run's knowledge graph to a file of another format."""
+    """Write a run's knowledge graph to a file or folder of another format."""
     from kgdistill.graph.export import export as export_graph
     from kgdistill.graph.store import KnowledgeGraph
 
@@ -206,7 +205,27 @@ def export(
     typer.echo(f"wrote {to}: {written:,} entries")
 
 
-def _load(path: Path, changes: Iterable[str]) -> Recipe:
+@app.command()
+def forget(
+    run: RunFolder,
+    document: Annotated[list[str], typer.Argument(metavar="DOC...", help="Ids of documents, as in the graph.")],
+    keep_students: Annotated[
+        bool, typer.Option("--keep-students", help="Also those that have learnt from it.")
+    ] = False,
+) -> None:
+    """Take a document out of a run with all that only it has said; no later run brings it back."""
+    from kgdistill.engine.forget import forget as forget_documents
+    from kgdistill.engine.state import load_state
+    from kgdistill.evaluate.report import write_report
+
+    load_state(run)
+    done = forget_documents(_load(run / "recipe.toml"), run, document, keep_students=keep_students)
+    write_report(run)
+    for line in done.lines(run):
+        typer.echo(line)
+
+
+def _load(path: Path, changes: Iterable[str] = ()) -> Recipe:
     from kgdistill import catalog
     from kgdistill.engine.recipe import Catalogue, load
     from kgdistill.stages import STAGES
@@ -246,43 +265,9 @@ def main() -> None:
 
 
 def _guarded(arguments: list[str], debug: bool) -> int:
-    from kgdistill.errors import KgdistillError
+    from kgdistill.engine.ending import guarded
 
-    try:
-        code: Any = app(arguments, standalone_mode=False)
-    except KeyboardInterrupt:
-        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
-    except KgdistillError as error:
-        return _end(str(error), error.exit_code, debug)
-    except BrokenPipeError:
-        sys.stderr.close()  # who read our output has had enough
-        return 0
-    except OSError as error:
-        return _end(f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1, debug)
-    except Exception as error:
-        return _other(error, debug)
-    if code == INTERRUPTED:  # typer has caught Ctrl-C first
-        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
-    return code if isinstance(code, int) else 0
-
-
-def _other(error: Exception, debug: bool) -> int:
-    """Mistakes in the command itself, and mistakes of ours."""
-    if isinstance(error, typer.Exit):
-        return error.exit_code
-    if isinstance(error, typer.Abort):
-        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
-    code = getattr(error, "exit_code", None)
-    if isinstance(code, int) and hasattr(error, "format_message"):
-        return _end(f"{error.format_message()}; `kgdistill --help` shows the commands", code, debug)
-    return _end(f"kgdistill broke: {type(error).__name__}: {error}; --debug shows where", 1, debug)
-
-
-def _end(line: str, code: int, debug: bool) -> int:
-    if debug:
-        traceback.print_exc()
-    typer.echo(f"kgdistill: {line}", err=True)
-    return code
+    return guarded(app, arguments, debug)
 
 
 if __name__ == "__main__":

@@ -150,6 +150,10 @@ class Bench(Protocol):
     def run(self) -> str:
         """The run's name."""
 
+    @property
+    def forgotten(self) -> frozenset[str]:
+        """Ids of documents that this run is never to read again."""
+
     def has(self, kind: str) -> bool:
         """Whether an earlier stage gives `kind`, for what a stage wants but does not need."""
 

@@ -115,7 +115,7 @@ def test_every_property_of_the_vocabulary_is_explained(store: Path) -> None:
 
 def test_every_export_format_is_named() -> None:
     page = GRAPH_PAGE.read_text(encoding="utf-8").partition("## Taking it elsewhere")[2]
-    assert set(re.findall(r"`(\.\w+)`", page)) == set(FORMATS)
+    assert set(re.findall(r"`(\.[\w.]+)`", page)) == set(FORMATS)
 
 
 @pytest.mark.parametrize("code", blocks("python", [page for page in PAGES if page.name != "serving.md"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -16,11 +15,11 @@ from kgdistill.contracts import Answer, Card, Dialogue, Encoder, Request, Teache
 from kgdistill.engine.job import Job, Setting, Setup
 from kgdistill.engine.layout import find
 from kgdistill.errors import KgdistillError
-from kgdistill.records import Extraction, Failure, Merge, Pair, Reading, content_id
+from kgdistill.records import Extraction, Failure, Merge, Pair, Reading
 from kgdistill.storage.artifact import Artifact
 from kgdistill.storage.shards import read_records, record_id
 from kgdistill.teacher.dialogue import converse
-from kgdistill.teacher.journal import Journal, blueprint_hash
+from kgdistill.teacher.journal import Journal, blueprint_hash, journal_file
 from kgdistill.teacher.ledger import Budget, Ledger
 
 Result = TypeVar("Result")
@@ -109,6 +108,7 @@ class WorkBench:
         self.budget = None if job.allowance is None else Budget(job.allowance)
         self.failures: list[Failure] = []
         self.notes: Counter[str] = Counter()
+        self._forgotten = frozenset(job.forgotten)
         self._tools = tools
         self._tick = tick
         self._journal: Journal | None = None
@@ -134,6 +134,10 @@ class WorkBench:
     @property
     def run(self) -> str:
         return self.job.run
+
+    @property
+    def forgotten(self) -> frozenset[str]:
+        return self._forgotten
 
     def has(self, kind: str) -> bool:
         """Whether an earlier stage gives `kind`, and this one needs or wants it."""
@@ -201,13 +205,13 @@ class WorkBench:
     def journal(self) -> Journal:
         """The journal of this shard, named by its first record: new settings or documents pay nothing twice."""
         if self._journal is None:
-            name = self._first if re.fullmatch(r"\w[\w.-]{0,99}", self._first, re.ASCII) else content_id(self._first)
-            path = Path(self.job.journal) / f"{name}.jsonl"
+            path = Path(self.job.journal) / journal_file(self._first)
             self._journal = Journal(path, blueprint_hash(self.teacher.blueprint))
         return self._journal
 
     def fail(self, failure: Failure) -> None:
-        self.failures.append(failure)
+        if failure.document not in self._forgotten:
+            self.failures.append(failure)
 
     def note(self, name: str, amount: float = 1) -> None:
         self.notes[name] += amount  # type: ignore[assignment]

@@ -46,6 +46,8 @@ class Job(Struct, frozen=True):
     """The file with these records, or empty: all shards of the kind."""
     allowance: int | None = None
     """How many tokens may be paid for."""
+    forgotten: tuple[str, ...] = ()
+    """Ids of documents that are not to be read again."""
 
 
 class Report(Struct, omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 from kgdistill.contracts import ShardStage, Stage
 from kgdistill.engine.recipe import Recipe
 from kgdistill.engine.wiring import Step
+from kgdistill.errors import RunFolderError
 from kgdistill.storage.artifact import Artifact, stable_hash
 
 
@@ -36,18 +38,44 @@ class Node(Struct, frozen=True):
 
 def lay_out(recipe: Recipe, run: Path) -> tuple[Node, ...]:
     """The run's nodes in order. Raises SourceError where a source finds no input."""
+
+    def place(step: Step, read: dict[str, Node]) -> tuple[str, Artifact]:
+        key = stable_hash(identity(recipe, step, {kind: node.key for kind, node in read.items()}))
+        return key, Artifact(run / f"{step.name}-{key[:8]}")
+
+    return _connected(recipe.steps, place)
+
+
+def laid_out(recipe: Recipe, run: Path, folders: Mapping[str, str]) -> tuple[Node, ...]:
+    """The nodes of a run that was, by the folder of each stage: its input need not be there any more.
+
+    The key of a node whose artefact is unfinished is empty. Raises RunFolderError where a stage has no folder.
+    """
+
+    def place(step: Step, read: dict[str, Node]) -> tuple[str, Artifact]:
+        if step.name not in folders:
+            raise RunFolderError(f"{run} has not come to {step.name} yet: run its recipe first")
+        artifact = Artifact(run / folders[step.name])
+        return artifact.manifest.key if artifact.manifest else "", artifact
+
+    return _connected(recipe.steps, place)
+
+
+def _connected(
+    steps: Iterable[Step], place: Callable[[Step, dict[str, Node]], tuple[str, Artifact]]
+) -> tuple[Node, ...]:
+    """Nodes with the folders of those that they read; `place` says the key and the artefact of each."""
     nodes: list[Node] = []
     givers: dict[str, Node] = {}
-    for step in recipe.steps:
+    for step in steps:
         read = {kind: givers[kind] for kind in reads(step.stage) if kind in givers}
         if step.source:
             read[step.stage.needs[0]] = next(node for node in nodes if node.name == step.source)
-        key = stable_hash(identity(recipe, step, {kind: node.key for kind, node in read.items()}))
         upstream = {kind: str(node.artifact.folder) for kind, node in read.items()}
         fed = read[step.stage.needs[0]] if step.stage.needs else None
         own = (str(fed.artifact.folder),) if fed and isinstance(fed.stage, ShardStage) else ()
         through = (*fed.through, *own) if fed else ()
-        node = Node(step, key, Artifact(run / f"{step.name}-{key[:8]}"), upstream, through)
+        node = Node(step, *place(step, read), upstream, through)
         nodes.append(node)
         if step.stage.gives:
             givers[step.stage.gives] = node

@@ -23,6 +23,7 @@ from kgdistill.engine.state import RunState, StageState, enter, now, open_state,
 from kgdistill.engine.worker import Worker
 from kgdistill.errors import SourceError, ToleranceExceeded
 from kgdistill.storage.artifact import Artifact, Manifest
+from kgdistill.storage.forgotten import check_forgotten, load_forgotten
 from kgdistill.storage.shards import write_bytes
 from kgdistill.teacher.ledger import Account
 
@@ -43,6 +44,7 @@ def run(
     """
     show = progress or Quiet()
     with Lock(out) as lock:
+        check_forgotten(out)
         nodes = lay_out(recipe, out)
         state = open_state(recipe, nodes, out)
         write_bytes(out / "recipe.toml", to_toml(recipe.plain).encode())
@@ -132,6 +134,12 @@ class Caretaker:
         enter(line, node.artifact)
         self.show.end(node.name, line.records, line.seconds)
 
+    def redo(self, node: Node, line: StageState) -> None:
+        """Do a corpus stage again; its old result stays until the new one is whole."""
+        self._whole(node)
+        self._seal(node, ())
+        enter(line, node.artifact)
+
     def job(self, node: Node, shard: str, source: str = "") -> Job:
         needs = node.stage.needs
         return Job(
@@ -147,6 +155,7 @@ class Caretaker:
             through=node.through,
             fed=needs[0] if needs else "",
             source=source,
+            forgotten=load_forgotten(self.out).documents,
         )
 
     def _whole(self, node: Node) -> None:

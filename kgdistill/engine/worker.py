@@ -21,7 +21,7 @@ from kgdistill.engine.job import Job, Message, Outcome, Report, Setup, Tick
 from kgdistill.errors import KgdistillError, SourceError, StorageError
 from kgdistill.records import Failure
 from kgdistill.storage.artifact import Artifact
-from kgdistill.storage.shards import disk_full, pack, write_bytes, write_records
+from kgdistill.storage.shards import disk_full, pack, record_id, write_bytes, write_records
 from kgdistill.teacher.ledger import Account, Ledger
 
 TICK_SECONDS = 0.5
@@ -74,7 +74,8 @@ def _run_source(stage: SourceStage, bench: WorkBench, artifact: Artifact, starte
     artifact.clear()
     total = Report()
     number = 0
-    for number, records in enumerate(pack(stage.run(bench)), 1):
+    found = (record for record in stage.run(bench) if record_id(record) not in bench.forgotten)
+    for number, records in enumerate(pack(found), 1):
         count = write_records(artifact.shard(shard_name(number - 1)), records)
         ledger, bench.ledger = bench.ledger, Ledger()  # its conversation may still be going on
         total.add(_close_shard(artifact, shard_name(number - 1), bench, count, started))

@@ -1,57 +1,95 @@
-"""Export: a graph as one file that other tools read, in the format that the file's name asks for."""
+"""Export: a graph as one file or folder that other tools read, in the format that the name's ending asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pyoxigraph
 
 from kgdistill.errors import UserError
+from kgdistill.graph import graphml, hugging_face, neo4j
+from kgdistill.graph.reifiers import reified
 from kgdistill.graph.store import KnowledgeGraph
-from kgdistill.storage.shards import atomic, disk_errors
+from kgdistill.storage.shards import atomic, disk_errors, sync_folder
+
+Write = Callable[[KnowledgeGraph, IO[bytes]], int]
+Fill = Callable[[KnowledgeGraph, Path], int]
 
 
 def export(graph: KnowledgeGraph, to: Path) -> int:
     """Write the graph to `to`; returns how many quads, triples, edges or rows it holds.
 
-    .nq .trig .jsonld   all quads in their named graphs
-    .ttl                all graphs as one: facts, claims with evidence (reified), names and merges
-    .graphml            the asserted facts: nodes with label and types, edges with relation, score and evidence
-    .parquet .csv       a row for each claim, dropped ones too
+    .nq .trig .jsonld          all quads in their named graphs
+    .ttl                       all graphs as one: facts, claims with evidence (reified), names and merges
+    .rdf12.ttl .rdf12.trig     the same as .ttl and .trig in RDF 1.2: a claim is a reifier of its triple
+    .graphml                   the asserted facts: nodes with names and types, edges with relation, score and evidence
+    .parquet .csv              a row for each claim, dropped ones too
+    .neo4j                     a folder that `neo4j-admin database import` reads: the same nodes and edges as CSV
+    .dataset                   a folder that `datasets.load_dataset` reads, with its card
 
-    Everything but GraphML is streamed. The file is whole or not there. Raises UserError at any other ending and
-    StorageError where the disk does not take it.
+    Everything is streamed. A file or folder is whole or not there. Raises UserError at any other ending, and where a
+    folder is to be written over something; StorageError where the disk does not take it.
     """
-    write = FORMATS.get(to.suffix.lower())
-    if write is None:
+    name = to.name.lower()
+    ending = max((known for known in FORMATS if name.endswith(known)), key=len, default="")
+    if not ending:
         raise UserError(f'"{to.name}" has no ending that kgdistill exports to: choose {" ".join(FORMATS)}')
+    if ending in FOLDERS:
+        return _fill(FOLDERS[ending], graph, to)
     with atomic(to) as file, disk_errors(to):
-        return write(graph, file)
+        return FILES[ending](graph, file)
 
 
-def _quads(form: pyoxigraph.RdfFormat) -> Callable[[KnowledgeGraph, IO[bytes]], int]:
-    def write(graph: KnowledgeGraph, file: IO[bytes]) -> int:
-        counted = _Counted(iter(graph.store))
-        pyoxigraph.serialize(counted, file, format=form, prefixes=graph.prefixes)
-        return counted.count
+def _fill(fill: Fill, graph: KnowledgeGraph, to: Path) -> int:
+    """A folder written beside its place, which gets its name when it is whole."""
+    if to.exists():
+        raise UserError(f"{to} is there already: remove it, or export to another name")
+    part = to.with_name(f".{to.name}.part")
+    with disk_errors(to):
+        if part.exists():
+            shutil.rmtree(part)  # left over from a kill
+        part.mkdir(parents=True)
+        try:
+            count = fill(graph, part)
+            part.rename(to)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        sync_folder(to.parent)
+    return count
 
-    return write
+
+def _quads(form: pyoxigraph.RdfFormat) -> Write:
+    return lambda graph, file: _serialize(graph, iter(graph.store), form, file)
 
 
-def _turtle(graph: KnowledgeGraph, file: IO[bytes]) -> int:
+def _triples(graph: KnowledgeGraph, file: IO[bytes]) -> int:
     # A pattern over the union would hold all triples to tell which it has had: the few that several documents
     # share (activities, agents) are simply written again, which Turtle allows.
-    counted = _Counted(quad.triple for quad in graph.store)
-    pyoxigraph.serialize(counted, file, format=pyoxigraph.RdfFormat.TURTLE, prefixes=graph.prefixes)
+    return _serialize(graph, (quad.triple for quad in graph.store), pyoxigraph.RdfFormat.TURTLE, file)
+
+
+def _reified_quads(graph: KnowledgeGraph, file: IO[bytes]) -> int:
+    return _serialize(graph, reified(graph.store), pyoxigraph.RdfFormat.TRIG, file)
+
+
+def _reified_triples(graph: KnowledgeGraph, file: IO[bytes]) -> int:
+    return _serialize(graph, (quad.triple for quad in reified(graph.store)), pyoxigraph.RdfFormat.TURTLE, file)
+
+
+def _serialize(graph: KnowledgeGraph, items: Iterable[Any], form: pyoxigraph.RdfFormat, file: IO[bytes]) -> int:
+    counted = _Counted(items)
+    pyoxigraph.serialize(counted, file, format=form, prefixes=graph.prefixes)
     return counted.count
 
 
 class _Counted:
-    """An iterator that knows how many it has given."""
+    """Items, and how many of them were given."""
 
-    def __init__(self, items: Iterator[Any]) -> None:
+    def __init__(self, items: Iterable[Any]) -> None:
         self._items, self.count = items, 0
 
     def __iter__(self) -> Iterator[Any]:
@@ -61,13 +99,7 @@ class _Counted:
 
 
 def _parquet(graph: KnowledgeGraph, file: IO[bytes]) -> int:
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(graph.folder / "facts.parquet") as source:
-        with parquet.ParquetWriter(file, source.schema_arrow, compression="zstd") as writer:
-            for batch in source.iter_batches():
-                writer.write_batch(batch)
-        return int(source.metadata.num_rows)
+    return hugging_face.copy_rows(graph.folder / "facts.parquet", file)
 
 
 def _csv(graph: KnowledgeGraph, file: IO[bytes]) -> int:
@@ -80,39 +112,16 @@ def _csv(graph: KnowledgeGraph, file: IO[bytes]) -> int:
         return int(source.metadata.num_rows)
 
 
-def _graphml(graph: KnowledgeGraph, file: IO[bytes]) -> int:
-    import networkx
-
-    network = graph.to_networkx()
-    plain = networkx.MultiDiGraph()
-    # GraphML knows scalars only, and XML no control characters.
-    names = {
-        node: f"{'v' if data['literal'] else 'e'}:{_xml(data['label'])}" for node, data in network.nodes(data=True)
-    }
-    for node, data in network.nodes(data=True):
-        plain.add_node(
-            names[node], label=_xml(data["label"]), types=_xml("|".join(data["types"])), literal=data["literal"]
-        )
-    for source, target, key, data in network.edges(keys=True, data=True):
-        present = {
-            name: _xml(value) if isinstance(value, str) else value for name, value in data.items() if value is not None
-        }
-        plain.add_edge(names[source], names[target], key=_xml(key), **present)
-    networkx.write_graphml(plain, file)
-    return int(plain.number_of_edges())
-
-
-def _xml(text: str) -> str:
-    allowed = (c if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff") else f"\\u{ord(c):04x}" for c in text)
-    return "".join(allowed)
-
-
-FORMATS: dict[str, Callable[[KnowledgeGraph, IO[bytes]], int]] = {
-    ".ttl": _turtle,
+FILES: dict[str, Write] = {
+    ".ttl": _triples,
     ".nq": _quads(pyoxigraph.RdfFormat.N_QUADS),
     ".trig": _quads(pyoxigraph.RdfFormat.TRIG),
     ".jsonld": _quads(pyoxigraph.RdfFormat.JSON_LD),
-    ".graphml": _graphml,
+    ".rdf12.ttl": _reified_triples,
+    ".rdf12.trig": _reified_quads,
+    ".graphml": graphml.write,
     ".parquet": _parquet,
     ".csv": _csv,
 }
+FOLDERS: dict[str, Fill] = {".neo4j": neo4j.fill, ".dataset": hugging_face.fill}
+FORMATS = (*FILES, *FOLDERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -88,3 +88,43 @@ def canonical(reading: Reading, rename: Callable[[Claim], Canonical], known: fro
 
     chunks = tuple(replace(graph, claims=tuple(map(renamed, graph.claims))) for graph in reading.chunks)
     return replace(reading, chunks=chunks)
+
+
+def remaining(merges: Iterable[Merge], mentions: Mapping[Kind, Mapping[str, int]]) -> list[Merge]:
+    """The merges that are left when names are said no more: those without a mention go, the rest stays together.
+
+    `mentions` says how often each name is still said. Where the name that led the others has gone, the one said most
+    leads (then the longest, then the first in code point order), and the decisions about the others are repointed.
+    """
+    found = list(merges)
+    gone = {merge for merge in found if not all(mentions[merge.kind].get(name) for name in (merge.name, merge.into))}
+    left = [merge for merge in found if merge not in gone]
+    for kind in dict.fromkeys(merge.kind for merge in found if merge in gone):
+        before, after, said = links(found, kind), links(left, kind), mentions[kind]
+        pieces: dict[str, set[str]] = defaultdict(set)
+        for name in {name for merge in found if merge.kind == kind for name in (merge.name, merge.into)}:
+            if said.get(name):
+                pieces[before.follow(name)[0]].add(after.follow(name)[0])
+        reasons = {merge.name: merge for merge in reversed(found) if merge.kind == kind and merge in gone}
+        for root, heads in sorted(pieces.items()):
+            lead = after.follow(root)[0] if said.get(root) else min(heads, key=lambda n: (-said[n], -len(n), n))
+            for head in sorted(heads - {lead}):
+                why = reasons.get(head)
+                left.append(merge(kind, head, lead, why.reason if why else "", why.score if why else 0.0))
+    return left
+
+
+def retold(before: Reading, after: Reading) -> Reading:
+    """`after`, the same reading under other canonical names, with the reasons of its drops in these names."""
+
+    def told(old: Claim, new: Claim) -> Claim:
+        if new.dropped is None or old.names == new.names:
+            return new
+        reason = new.dropped.reason
+        for one, other in zip(old.names, new.names, strict=True):
+            reason = reason.replace(repr(one), repr(other))
+        return replace(new, dropped=replace(new.dropped, reason=reason))
+
+    pairs = zip(before.chunks, after.chunks, strict=True)
+    chunks = tuple(replace(new, claims=tuple(map(told, old.claims, new.claims))) for old, new in pairs)
+    return replace(after, chunks=chunks)

@@ -183,7 +183,8 @@ class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
             return
         for document in read_documents(self.path):
             if not isinstance(document, Failure):
-                yield document
+                if document.id not in bench.forgotten:
+                    yield document
             elif first:
                 bench.fail(document)
 

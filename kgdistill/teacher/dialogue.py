@@ -175,13 +175,13 @@ class _Driver(Generic[Result]):
                     owner.inbox.append((ticket, outcome))
         arrived = [(*self.flying.pop(ticket), outcome) for ticket, outcome in self.inbox]
         self.inbox.clear()
-        for _, request, outcome in arrived:
+        for key, request, outcome in arrived:
             if isinstance(outcome, Answer):
-                self.record(request, outcome)
+                self.record(request, outcome, self.document(self.askers[key][0].talk))
         return arrived
 
-    def record(self, request: Request, answer: Answer) -> None:
-        self.journal.put(request, answer)
+    def record(self, request: Request, answer: Answer, document: str) -> None:
+        self.journal.put(request, answer, document)
         reply_tokens = sum(reply.tokens for reply in answer.replies)
         self.account.prompt_tokens += answer.prompt_tokens
         self.account.cached_tokens += answer.cached_tokens
@@ -279,8 +279,10 @@ class _Driver(Generic[Result]):
         self.fail(failure)
 
     def failure(self, talk: _Talk, reason: str, message: str, raw: str = "", key: str = "") -> Failure:
-        document = self.document_of(talk.position) if self.document_of else ""
-        return Failure(self.stage, document, reason, message=message, raw=raw, request=key)
+        return Failure(self.stage, self.document(talk), reason, message=message, raw=raw, request=key)
+
+    def document(self, talk: _Talk) -> str:
+        return self.document_of(talk.position) if self.document_of else ""
 
     def finish(self, talk: _Talk, result: Result | None, failures: Iterable[Failure]) -> None:
         """Enter the result, and how each of the dialogue's requests ended."""

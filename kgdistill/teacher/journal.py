@@ -1,15 +1,17 @@
 """The journal: every reply is written down before it is used, and never asked for again.
 
-One JSON line per answered request, in one append-only file per shard. A line names the request by its
-key and never holds the prompt. What `put` has returned from outlives `kill -9`; a torn last line (the
-machine went down in the middle of a write) is cut off on opening.
+One JSON line per answered request, in one append-only file per shard. A line names the request by its key, and the
+document that asked first, and never holds the prompt. What `put` has returned from outlives `kill -9`; a torn last
+line (the machine went down in the middle of a write) is cut off on opening.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,9 +39,43 @@ class _Label(Struct, frozen=True):
     blueprint: str
 
 
-class _Line(_Label, frozen=True):
+class _Line(_Label, frozen=True, omit_defaults=True):
     purpose: str
     answer: Answer
+    document: str = ""
+
+
+class _Asker(Struct, frozen=True):
+    """The part of a line that says whose it is."""
+
+    key: str
+    blueprint: str
+    document: str = ""
+
+
+def journal_file(first: str) -> str:
+    """Name of the journal of a shard whose first document is `first`."""
+    return f"{first if re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}', first) else content_id(first)}.jsonl"
+
+
+def without(documents: Collection[str], *paths: Path) -> Iterator[bytes]:
+    """The lines of journals, streamed, each once, but for those of these documents and those that name none.
+
+    What was asked for no one document (a definition of a relation) may speak of any. A line that is damaged goes too.
+    """
+    decoder = msgspec.json.Decoder(_Asker)
+    seen: set[tuple[str, str]] = set()
+    for path in paths:
+        with path.open("rb") as lines:
+            for line in lines:
+                found = None
+                with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                    found = decoder.decode(line) if line.endswith(b"\n") else None
+                if found and found.document and found.document not in documents:
+                    label = found.key, found.blueprint
+                    if label not in seen:
+                        seen.add(label)
+                        yield line
 
 
 class Journal:
@@ -106,10 +142,10 @@ class Journal:
         except (OSError, msgspec.DecodeError) as error:
             raise StorageError(f"the journal {self.path} is damaged at byte {place[0]}: {error}") from error
 
-    def put(self, request: Request, answer: Answer) -> None:
-        """Write the answer down; when this returns, it outlives the end of this process."""
+    def put(self, request: Request, answer: Answer, document: str = "") -> None:
+        """Write the answer down, with the id of the document that asked; then it outlives the end of this process."""
         key = request.key
-        line = self._encoder.encode(_Line(key, self._blueprint, request.purpose, answer)) + b"\n"
+        line = self._encoder.encode(_Line(key, self._blueprint, request.purpose, answer, document)) + b"\n"
         try:
             written = 0
             while written < len(line):
