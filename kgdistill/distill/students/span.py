@@ -155,11 +155,10 @@ class SpanStudent:
         names = self._asked(tuple(relations)) if relations else self.relations
         seen = Seen({}, [])
         self.network.eval()
-        for position in range(0, len(cut), _BATCH):
-            parts = [(words, window) for window in cut[position : position + _BATCH]]
+        for batch in batches(cut):
             with torch.inference_mode():
-                passages = self.passages(parts)
-            for (_, window), passage in zip(parts, passages, strict=True):
+                passages = self.passages([(words, window) for window in batch])
+            for window, passage in zip(batch, passages, strict=True):
                 read_window(self.network, passage, words, window, text, names, self.types, least, seen)
         return gather(id_, seen, sentences, words, self.config.most_overlap)
 
@@ -192,6 +191,14 @@ class SpanStudent:
 
     def _embed_names(self, names: tuple[str, ...]) -> Names:
         return Names(names, embed_names(self.network, self.tokenizer, names).to(self.network.device))
+
+
+def batches(cut: Sequence[Window]) -> Iterator[Sequence[Window]]:
+    """Windows that are read together. The last one goes alone: it is shorter, and padding costs as much as words."""
+    for position in range(0, len(cut) - 1, _BATCH):
+        yield cut[position : min(position + _BATCH, len(cut) - 1)]
+    if cut:
+        yield cut[-1:]
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
