@@ -17,12 +17,12 @@ MANIFEST = Manifest("read", "read", "0" * 32, "readings", ("00000",), 1)
 
 def test_records_and_failures_come_in_order(tmp_path: Path) -> None:
     artifact = Artifact(tmp_path / "read-00000000")
-    for number in (1, 0):
+    for number in (100_000, 99_999, 1, 0):  # a number may have six digits
         write_records(artifact.shard(f"{number:05d}"), [Document(str(number), "t", "s")])
         write_records(artifact.failure_file(f"{number:05d}"), [Failure("read", str(number), "x")])
     (artifact.folder / "shards" / ".00002.jsonl.part").write_bytes(b"torn")
-    assert [document.id for document in artifact.records(Document)] == ["0", "1"]
-    assert [failure.document for failure in artifact.failures()] == ["0", "1"]
+    assert [document.id for document in artifact.records(Document)] == ["0", "1", "99999", "100000"]
+    assert [failure.document for failure in artifact.failures()] == ["0", "1", "99999", "100000"]
     assert not artifact.done
     artifact.seal(MANIFEST)
     assert artifact.done and artifact.manifest == MANIFEST

@@ -15,8 +15,9 @@ from msgspec import Struct
 from kgdistill.contracts import Answer, Card, Dialogue, Reply, Request, Teacher
 from kgdistill.errors import BudgetSpent, EndpointError, KgdistillError, RecipeError, ReplyError, StorageError
 from kgdistill.records import Failure
-from kgdistill.teacher.dialogue import Budget, Ledger, converse, longer
+from kgdistill.teacher.dialogue import Budget, Ledger, converse
 from kgdistill.teacher.journal import Journal
+from kgdistill.teacher.questions import longer
 from kgdistill.teacher.scripted import Scripted
 
 

@@ -49,10 +49,6 @@ LATE = {
     "kgdistill/distill/spacy_component.py": "spaCy finds the component by its entry point, long before it is used",
 }
 """Files that may import modules of ours inside functions, each with its reason."""
-LONG = {
-    "kgdistill/teacher/dialogue.py": "one driver: its rounds, retries and accounts are read together",
-}
-"""Files of up to 340 lines, each with its reason."""
 HEAVY = {
     "torch", "transformers", "vllm", "spacy", "pyoxigraph", "ray", "pandas", "pyarrow", "scipy", "sklearn",
     "matplotlib", "lingua", "xgrammar", "peft", "datasets", "networkx", "fastapi", "uvicorn", "starlette",
@@ -158,7 +154,7 @@ def test_help_needs_no_heavy_library() -> None:
 def test_files_are_short_and_say_what_they_are_for(name: str) -> None:
     path = ROOT / name
     lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= (340 if name in LONG else 300), f"{lines} lines"
+    assert lines <= 300, f"{lines} lines"
     empty = path.name == "__init__.py" and not tree(path).body
     assert empty or (ast.get_docstring(tree(path)) or "").strip(), "the module has no docstring"
 
@@ -286,9 +282,7 @@ def test_no_file_names_a_place_on_one_machine() -> None:
 
 
 def test_exceptions_are_still_needed() -> None:
-    listed = {**WINDOWS, **LATE, **LONG}
+    listed = {**WINDOWS, **LATE}
     assert not [name for name in listed if not (ROOT / name).is_file()]
-    for name in LONG:
-        assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) > 300, f"{name} is short by now"
     for name in LATE:
         assert [m for m, inside, _ in imports(ROOT / name) if inside and m.startswith("kgdistill")], name

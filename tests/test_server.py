@@ -298,11 +298,57 @@ def test_an_endpoint_without_logprobs_and_without_usage(start: Any) -> None:
     _, teacher = start(behave)
     [answer, counted] = ask(
         teacher,
-        Request("p", "x", temperature=1.0, samples=2, top_logprobs=3),
+        Request("p", "x", temperature=1.0, samples=2),
         Request("p", "x", temperature=1.0, samples=2, top_p=0.5),
     )
     assert [(reply.top, reply.logprob, reply.tokens) for reply in answer.replies] == [((), 0.0, 0)] * 2
     assert [reply.tokens for reply in counted.replies] == [3, 2]
+
+
+def without_logprobs(_: int, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+    return 200, {}, {"choices": [{"message": {"content": "yes"}, "finish_reason": "length"}]}
+
+
+def without_alternatives(_: int, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+    content = [{"token": "yes", "logprob": -0.5, "top_logprobs": []}]
+    return 200, {}, {"choices": [{"message": {"content": "yes"}, "logprobs": {"content": content}}]}
+
+
+def refusing_logprobs(_: int, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+    return 400, {}, {"error": {"message": "logprobs are not supported with this model"}}
+
+
+@pytest.mark.parametrize("behave", [without_logprobs, without_alternatives, refusing_logprobs])
+def test_a_judge_without_log_probabilities_is_one_clear_line_at_the_first_answer(
+    start: Any, tmp_path: Path, behave: Any
+) -> None:
+    endpoint, teacher = start(behave, concurrency=2)
+
+    def judge(number: int) -> Dialogue[str]:
+        [[reply]] = yield [Request("judge", str(number), max_tokens=1, top_logprobs=5)]
+        return reply.text
+
+    with (
+        Journal(tmp_path / "0.jsonl", "b") as journal,
+        pytest.raises(ModelError, match=r"log-probabilities.*leave `judge` out of the recipe's stages") as raised,
+    ):
+        list(converse(map(judge, range(100)), teacher, journal, stage="s", ledger=Ledger(), fail=lambda _: None))
+    assert "\n" not in str(raised.value)
+    assert len(endpoint.calls) <= 6
+    assert not journal.path.read_bytes().strip()
+
+
+def test_one_empty_reply_says_nothing_of_log_probabilities(start: Any) -> None:
+    empty = {"choices": [{"message": {"content": ""}, "logprobs": {"content": []}}]}
+    _, teacher = start(lambda number, body: (200, {}, empty if not number else completion(body)), concurrency=1)
+    first, second = ask(teacher, *(Request("judge", text, max_tokens=1, top_logprobs=5) for text in "ab"))
+    assert not first.replies[0].top and second.replies[0].top
+
+
+def test_an_endpoint_that_refuses_log_probabilities_says_which_key_to_set(start: Any) -> None:
+    _, teacher = start(refusing_logprobs)
+    [found] = ask(teacher, Request("entities", "x"))
+    assert isinstance(found, ModelError) and "set teacher.logprobs=false" in str(found)
 
 
 def test_logprobs_can_be_left_out(start: Any) -> None:

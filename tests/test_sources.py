@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kgdistill.errors import SourceError
 from kgdistill.records import Document, Failure
+from kgdistill.storage.pages import readable
 from kgdistill.storage.sources import fingerprint, read_documents
 
 anything = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60).filter(str.strip)
@@ -94,6 +95,24 @@ z</pre></body></html>"""
     assert document.title == "A & B"
     blocks = ["Head", "One bold\xa0word\nnext <b> line.", "tail", "first", "second", "a\tb", "x  y\nz"]
     assert document.text == "\n\n".join(blocks)
+
+
+SITE = "<header><a href=/>City of Bridges</a><h1>Bridges!</h1></header>"
+TEXT = "<header><h1>Golden Gate</h1><p>by Ada</p></header><p>It spans the strait.</p><footer>Printed 1937.</footer>"
+AROUND = "<aside>Read next: arches</aside><footer>Opening hours <p>daily</footer>"
+
+
+@pytest.mark.parametrize("wrap", ["<article>{}</article>", "<main>{}</main>", "<div><main><article>{}</main></div>"])
+def test_what_a_site_puts_around_its_pages_is_left_out(wrap: str) -> None:
+    text, _ = readable(f"<body>{SITE}{wrap.format(TEXT)}{AROUND}</body>")
+    assert text == "Golden Gate\n\nby Ada\n\nIt spans the strait.\n\nPrinted 1937."
+
+
+def test_a_page_that_does_not_say_where_its_text_is_keeps_its_headings() -> None:
+    assert readable(f"<body>{TEXT}")[0].startswith("Golden Gate\n\nby Ada\n\nIt spans")
+    assert readable("<body><header>City of Bridges</header><p>It spans the strait.")[0] == "It spans the strait."
+    assert readable("<body><div><header>City</header></div> tail <p>x</p></body>")[0] == "tail\n\nx"
+    assert "Read next" in readable(f"<body><p>x</p>{AROUND}")[0]
 
 
 def test_html_declared_encoding(tmp_path: Path) -> None:

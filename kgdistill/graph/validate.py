@@ -1,37 +1,26 @@
-"""Validation: a graph held against the project's own SHACL shapes, a bounded number of claims at a time."""
+"""Validation: a graph held against the project's own SHACL shapes, one document's evidence at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pyoxigraph
 from msgspec import Struct
 
-from kgdistill.graph.views import term
+from kgdistill.graph.constraints import Node
+from kgdistill.graph.shacl import Shapes, Violation, describe
 from kgdistill.graph.vocabulary import DERIVED, TYPE, own
 from kgdistill.storage.shards import write_bytes
 
-if TYPE_CHECKING:
-    import rdflib
-
 NAMES = 100
 """Names and merges that are checked for each document where the number of documents is limited."""
-BATCH = 20_000
-"""Quads put before pySHACL at once; more is no faster, and memory stays bounded."""
+LENGTH = own("length")
 SHOWN = 100
 """Violations that a report spells out; all are counted."""
-
-
-class Violation(Struct, frozen=True):
-    """One thing that the shapes refuse: the node, its property (or ""), and why."""
-
-    focus: str
-    path: str
-    message: str
 
 
 class Report(Struct, frozen=True):
@@ -62,88 +51,62 @@ def validate(graph: pyoxigraph.Store | Iterable[pyoxigraph.Quad], *, limit: int 
     """Hold the evidence of at most `limit` documents, and names and merges, against shapes.ttl (None: everything).
 
     A limit holds for names and merges too (`NAMES` for each document), so that it bounds the time. Each evidence graph
-    is whole in itself, so documents are checked in batches; plain facts have no provenance and nothing to check.
+    is whole in itself, so they are checked one by one; plain facts have no provenance and nothing to check.
     """
-    if not isinstance(graph, pyoxigraph.Store):
-        quads, graph = graph, pyoxigraph.Store()
-        graph.extend(quads)
-    shapes = _shapes()
+    shapes = Shapes(Path(__file__).with_name("shapes.ttl"))
     documents = claims = count = 0
     found: list[Violation] = []
-    for batch, new_documents, new_claims in _batches(graph, limit):
-        violations = _check(batch, shapes)
-        documents, claims, count = documents + new_documents, claims + new_claims, count + len(violations)
-        found += violations[: SHOWN - len(found)]
+    for part, of_document in _parts(graph, limit) if isinstance(graph, pyoxigraph.Store) else _gathered(graph, limit):
+        documents += of_document
+        claims += sum(own("Claim") in node.get(TYPE, ()) for node in part.values())
+        for violation in shapes.violations(part):
+            count += 1
+            if len(found) < SHOWN:
+                found.append(violation)
     return Report(documents, claims, count, tuple(found))
 
 
-def _shapes() -> rdflib.Graph:
-    import rdflib
-
-    return rdflib.Graph().parse(Path(__file__).with_name("shapes.ttl"), format="turtle")
+Part = tuple[dict[Any, Node], bool]
+"""What is checked together, and whether it is a document's evidence."""
 
 
-Quads = list[pyoxigraph.Quad]
-
-
-def _batches(store: pyoxigraph.Store, limit: int | None) -> Iterator[tuple[Quads, int, int]]:
-    """(quads, documents in them, claims in them): evidence graphs whole, other graphs cut between subjects."""
-    batch: Quads = []
-    documents = claims = 0
-    for part, of_document in _parts(store, limit):
-        batch += part
-        documents += of_document
-        claims += sum(quad.predicate == TYPE and quad.object == own("Claim") for quad in part)
-        if len(batch) >= BATCH:
-            yield batch, documents, claims
-            batch, documents, claims = [], 0, 0
-    if batch:
-        yield batch, documents, claims
-
-
-def _parts(store: pyoxigraph.Store, limit: int | None) -> Iterator[tuple[Quads, bool]]:
-    """(quads that are checked together, whether they are a document's evidence)."""
+def _parts(store: pyoxigraph.Store, limit: int | None) -> Iterator[Part]:
+    """The evidence graphs of a database whole, names and merges one by one."""
     documents = 0
     for graph in store.named_graphs():
-        name = graph.value
-        if name.endswith("graph/facts"):
-            continue
         quads = store.quads_for_pattern(None, None, None, graph)
-        if name.endswith("graph/names"):
-            # Within a graph the database keeps the quads of a subject together.
+        kind = _kind(graph)
+        if kind == "names":
+            # The database on disk keeps the quads of a subject together.
             subjects = groupby(quads, key=lambda quad: quad.subject)
-            yield from ((list(group), False) for _, group in islice(subjects, None if limit is None else limit * NAMES))
-        elif limit is None or documents < limit:
+            for _, group in islice(subjects, None if limit is None else limit * NAMES):
+                yield describe(group), False
+        elif kind == "evidence" and (limit is None or documents < limit):
             documents += 1
-            yield list(quads), True
+            yield with_lengths(describe(quads)), True
 
 
-def _check(quads: Quads, shapes: rdflib.Graph) -> list[Violation]:
-    import rdflib
-    from pyshacl import validate as shacl
-
-    graph = rdflib.Graph()
-    terms: dict[Any, Any] = {}
-
-    def convert(value: Any) -> Any:
-        if value not in terms:
-            terms[value] = term(value)
-        return terms[value]
-
-    lengths: dict[Any, Any] = {quad.subject: quad.object for quad in quads if quad.predicate == own("length")}
+def _gathered(quads: Iterable[pyoxigraph.Quad], limit: int | None) -> Iterator[Part]:
+    """The same of quads in any order, all in memory."""
+    graphs: dict[Any, dict[pyoxigraph.Quad, None]] = {}
     for quad in quads:
-        graph.add((convert(quad.subject), convert(quad.predicate), convert(quad.object)))
-        if quad.predicate == DERIVED and quad.object in lengths:
-            # SHACL compares properties of one node only, so each claim is told the length of its document.
-            graph.add((convert(quad.subject), convert(own("documentLength")), convert(lengths[quad.object])))
-    conforms, results, _ = shacl(graph, shacl_graph=shapes, inference="none", advanced=False, meta_shacl=False)
-    return [] if conforms else sorted(_violations(results), key=lambda v: (v.focus, v.path, v.message))
+        graphs.setdefault(quad.graph_name, {})[quad] = None
+    evidence = [graph for graph in graphs if _kind(graph) == "evidence"][:limit]
+    yield from ((describe(graphs[graph]), False) for graph in graphs if _kind(graph) == "names")
+    yield from ((with_lengths(describe(graphs[graph])), True) for graph in evidence)
 
 
-def _violations(results: rdflib.Graph) -> Iterator[Violation]:
-    from rdflib import SH
+def _kind(graph: Any) -> str:
+    """What a named graph holds: "facts", "names" or "evidence"."""
+    name = graph.value
+    return "facts" if name.endswith("graph/facts") else "names" if name.endswith("graph/names") else "evidence"
 
-    for result in results.subjects(SH.focusNode, None):
-        if (None, SH.result, result) in results:
-            parts = (results.value(result, name) for name in (SH.focusNode, SH.resultPath, SH.resultMessage))
-            yield Violation(*("" if part is None else str(part) for part in parts))
+
+def with_lengths(evidence: dict[Any, Node]) -> dict[Any, Node]:
+    """The same, with each claim told the length of its document: SHACL compares properties of one node only."""
+    for node in evidence.values():
+        sources = (evidence.get(document, {}) for document in node.get(DERIVED, ()))
+        lengths = [length for source in sources for length in source.get(LENGTH, ())]
+        if lengths:
+            node[own("documentLength")] = lengths
+    return evidence

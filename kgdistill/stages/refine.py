@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 import msgspec
@@ -44,12 +44,13 @@ class Calibration(Struct, frozen=True):
 class Calibrate(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Isotonic calibration of the combined score where there is gold; without gold it says so.
 
-    Sees only documents outside the test split: `test` and `seed` are to be those of the pairs.
+    Sees only documents outside the test split, which is that of the pairs.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("readings",)
     gives: ClassVar[str] = "calibration"
     uses: ClassVar[frozenset[str]] = ENCODER
+    follows: ClassVar[Mapping[str, str]] = {"test": "pairs", "seed": "pairs"}
 
     gold: str = ""
     test: float = 0.1
@@ -184,7 +185,7 @@ class Store(CorpusStage, frozen=True, forbid_unknown_fields=True):
     gives: ClassVar[str] = "store"
     uses: ClassVar[frozenset[str]] = frozenset({"teacher"})
 
-    validate: int = 200
+    validate: int = -1
     """How many documents are checked against the shapes (0: none, -1: all)."""
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,11 +74,11 @@ class Artifact(Struct, frozen=True):
 
     def shards(self) -> list[str]:
         """Names of the shards that are there, in order."""
-        return sorted(path.stem for path in (self.folder / "shards").glob("[!.]*.jsonl"))
+        return _ordered((self.folder / "shards").glob("[!.]*.jsonl"))
 
     def reported(self) -> list[str]:
         """Names of the shards that are done, in order."""
-        return sorted(path.stem for path in (self.folder / "reports").glob("[!.]*.json"))
+        return _ordered((self.folder / "reports").glob("[!.]*.json"))
 
     def records(self, kind: type[Record]) -> Iterator[Record]:
         """All records of all shards, in order; streaming."""
@@ -87,8 +87,8 @@ class Artifact(Struct, frozen=True):
 
     def failures(self) -> Iterator[Failure]:
         """All failures and rejections, in order; streaming."""
-        for path in sorted((self.folder / "failures").glob("[!.]*.jsonl")):
-            yield from read_records(path, Failure)
+        for name in _ordered((self.folder / "failures").glob("[!.]*.jsonl")):
+            yield from read_records(self.failure_file(name), Failure)
 
     def begin(self) -> Path:
         """An empty pending folder for a corpus stage, but for the checkpoints of an interrupted attempt."""
@@ -123,6 +123,11 @@ class Artifact(Struct, frozen=True):
                 shutil.rmtree(self.folder)
             self.pending.rename(self.folder)
             sync_folder(self.folder.parent)
+
+
+def _ordered(paths: Iterable[Path]) -> list[str]:
+    """Names of shards in the order of their numbers, which have five digits or, beyond 99,999, more."""
+    return sorted((path.stem for path in paths), key=lambda name: (len(name), name))
 
 
 def stable_hash(value: Any) -> str:

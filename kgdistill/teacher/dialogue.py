@@ -13,15 +13,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
-
-import msgspec
 
 from kgdistill.contracts import Answer, Dialogue, Reply, Request, Teacher
 from kgdistill.errors import KgdistillError, ReplyError, TeacherError
-from kgdistill.records import Failure, content_id
+from kgdistill.records import Failure
 from kgdistill.teacher.journal import Journal
 from kgdistill.teacher.ledger import Account, Budget, Ledger
+from kgdistill.teacher.questions import Question
 
 __all__ = ["Budget", "Ledger", "converse"]
 
@@ -67,30 +67,21 @@ def converse(
 
 
 @dataclass(slots=True, eq=False)
-class _Question:
-    """One planned request of one dialogue, until all its usable replies are together."""
-
-    talk: _Talk
-    place: int
-    key: str
-    samples: int
-    cached: bool = True
-    replies: list[Reply] = field(default_factory=list)
-    longer: bool = False
-    """Its cut samples have been asked again with twice the tokens."""
-    failures: list[Failure] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
 class _Talk:
     """One dialogue on its way."""
 
     position: int
     dialogue: Dialogue[Any]
-    questions: list[_Question] = field(default_factory=list)
-    replies: list[list[Reply]] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    """All that it ever asked; those of this turn stand last."""
+    turn: int = 0
+    """How many questions it asked this turn."""
     missing: int = 0
-    """How many questions of this turn have no replies yet."""
+    """How many of these have no replies yet."""
+
+    def hear(self) -> list[list[Reply]]:
+        """The replies of this turn."""
+        return [question.hand_over() for question in self.questions[len(self.questions) - self.turn :]]
 
 
 class _Driver(Generic[Result]):
@@ -114,7 +105,8 @@ class _Driver(Generic[Result]):
         self.since = math.inf
         self.talks: set[_Talk] = set()
         self.results: dict[int, Result | None] = {}
-        self.askers: dict[str, list[_Question]] = {}  # by key of a request that waits or is in flight
+        # By key of a request that waits or is in flight.
+        self.askers: dict[str, list[tuple[_Talk, Question]]] = {}
         self.waiting: deque[tuple[str, Request]] = deque()
         self.flying: dict[int, tuple[str, Request]] = {}
         self.inbox: deque[tuple[int, Answer | Exception]] = deque()
@@ -177,10 +169,11 @@ class _Driver(Generic[Result]):
         self.inbox.clear()
         for key, request, outcome in arrived:
             if isinstance(outcome, Answer):
-                self.record(request, outcome, self.document(self.askers[key][0].talk))
+                talk, _ = self.askers[key][0]
+                self.write_down(request, outcome, self.document(talk))
         return arrived
 
-    def record(self, request: Request, answer: Answer, document: str) -> None:
+    def write_down(self, request: Request, answer: Answer, document: str) -> None:
         self.journal.put(request, answer, document)
         reply_tokens = sum(reply.tokens for reply in answer.replies)
         self.account.prompt_tokens += answer.prompt_tokens
@@ -192,17 +185,18 @@ class _Driver(Generic[Result]):
     def use(self, arrived: list[_Arrival]) -> None:
         """Hand answers, and failures for good, to all who asked; dialogues whose turn is complete go on."""
         for key, request, outcome in arrived:
-            questions = self.askers.pop(key)
-            for question in questions:
+            askers = self.askers.pop(key)
+            for talk, question in askers:
                 if isinstance(outcome, Answer):
-                    self.take(question, request, outcome)
+                    self.take(talk, question, request, outcome)
                 elif isinstance(outcome, TeacherError):
-                    self.give_up(question, outcome)
+                    question.give_up(outcome)
+                    talk.missing -= 1
                 else:
                     raise outcome
-            for talk in {question.talk: None for question in questions}:
+            for talk in {talk: None for talk, _ in askers}:
                 if not talk.missing and talk in self.talks:
-                    self.advance(talk, talk.replies)
+                    self.advance(talk, talk.hear())
 
     def advance(self, talk: _Talk, replies: list[list[Reply]] | None) -> None:
         """Let a dialogue speak until it asks what the journal does not know, or is over."""
@@ -216,70 +210,41 @@ class _Driver(Generic[Result]):
             except Exception as error:
                 self.abandon(talk, error)
                 return
-            talk.replies = [[] for _ in asked]
-            talk.missing = len(asked)
+            talk.turn = talk.missing = len(asked)
             self.account.planned += len(asked)
-            for place, (key, request) in enumerate(zip(keys, asked, strict=True)):
-                question = _Question(talk, place, key, request.samples)
+            for key, request in zip(keys, asked, strict=True):
+                question = Question(key, request.samples, partial(self.record, talk))
                 talk.questions.append(question)
-                self.seek(question, key, request)
+                self.seek(talk, question, key, request)
             if talk.missing:
                 return
-            replies = talk.replies
+            replies = talk.hear()
 
-    def seek(self, question: _Question, key: str, request: Request) -> None:
+    def seek(self, talk: _Talk, question: Question, key: str, request: Request) -> None:
         """Find the answer in the journal, or share a request in flight, or queue a new one."""
         answer = self.journal.get(key)
         if answer is not None:
-            self.take(question, request, answer)
+            self.take(talk, question, request, answer)
         elif key in self.askers:
-            self.askers[key].append(question)
+            self.askers[key].append((talk, question))
         else:
             question.cached = False
-            self.askers[key] = [question]
+            self.askers[key] = [(talk, question)]
             self.waiting.append((key, request))
 
-    def take(self, question: _Question, request: Request, answer: Answer) -> None:
-        """Put the samples in place; ask the cut ones again once with more tokens, then drop and record them."""
-        fresh = iter(answer.replies)
-        if question.longer:
-            question.replies = [next(fresh, old) if old.finish == "length" else old for old in question.replies]
+    def take(self, talk: _Talk, question: Question, request: Request, answer: Answer) -> None:
+        """Give a question its answer; it is complete, or it asks for more."""
+        more = question.take(request, answer)
+        if more is None:
+            talk.missing -= 1
         else:
-            question.replies = list(fresh)
-        if request.max_tokens == 1:  # one token was all that it asked for: nothing is missing
-            return self.close(question, question.replies)
-        cut = [reply for reply in question.replies if reply.finish == "length"]
-        if cut and not question.longer:
-            question.longer = True
-            again = longer(request, len(cut))
-            return self.seek(question, again.key, again)
-        for reply in cut:
-            self.blame(question, "cut", f"cut at {request.max_tokens} tokens, twice", reply.text)
-        return self.close(question, [reply for reply in question.replies if reply.finish == "stop"])
+            self.seek(talk, question, more.key, more)
 
-    def give_up(self, question: _Question, error: TeacherError) -> None:
-        """The teacher has no answer: the dialogue goes on with the samples that came before, if any."""
-        cut = [reply for reply in question.replies if reply.finish == "length"]
-        for reply in cut:
-            self.blame(question, error.reason, str(error), reply.text)
-        if not cut:
-            self.blame(question, error.reason, str(error), "")
-            question.failures *= question.samples
-        self.close(question, [reply for reply in question.replies if reply.finish == "stop"])
-
-    def close(self, question: _Question, replies: list[Reply]) -> None:
-        talk = question.talk
-        talk.replies[question.place] = [msgspec.structs.replace(reply, request=question.key) for reply in replies]
-        talk.missing -= 1
-        question.replies = []
-
-    def blame(self, question: _Question, reason: str, message: str, raw: str) -> None:
-        failure = self.failure(question.talk, reason, message, raw, question.key)
-        question.failures.append(failure)
+    def record(self, talk: _Talk, reason: str, message: str, raw: str = "", key: str = "") -> Failure:
+        """Enter a failure of the dialogue, or of one of its requests."""
+        failure = Failure(self.stage, self.document(talk), reason, message=message, raw=raw, request=key)
         self.fail(failure)
-
-    def failure(self, talk: _Talk, reason: str, message: str, raw: str = "", key: str = "") -> Failure:
-        return Failure(self.stage, self.document(talk), reason, message=message, raw=raw, request=key)
+        return failure
 
     def document(self, talk: _Talk) -> str:
         return self.document_of(talk.position) if self.document_of else ""
@@ -300,11 +265,9 @@ class _Driver(Generic[Result]):
         talk.dialogue.close()
         reason = "malformed" if isinstance(error, ReplyError) else "broken"
         message = str(error) if isinstance(error, KgdistillError) else f"{type(error).__name__}: {error}"
-        failure = self.failure(talk, reason, message)
-        self.fail(failure)
+        failure = self.record(talk, reason, message)
         for question in talk.questions:
-            if len(question.failures) < question.samples:
-                question.failures = [failure] * question.samples
+            question.spoil(failure)
         self.finish(talk, None, ())
 
     def drain(self) -> None:
@@ -322,9 +285,3 @@ class _Driver(Generic[Result]):
         for talk in self.talks:
             self.account.planned -= len(talk.questions)
             talk.dialogue.close()
-
-
-def longer(request: Request, samples: int) -> Request:
-    """The request that asks `samples` cut replies again: twice the tokens, and a seed of its own."""
-    seed = int(content_id(request.key, "longer", length=7), 16)
-    return msgspec.structs.replace(request, samples=samples, max_tokens=2 * request.max_tokens, seed=seed)

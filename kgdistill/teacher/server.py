@@ -89,6 +89,7 @@ class ServerTeacher:
         self._flying = 0
         self._alive = False  # something came back from the endpoint already
         self._single = False  # the endpoint ignores n
+        self._weighs = False  # the endpoint has given alternatives of a first token
         self._loop = asyncio.new_event_loop()
         self._asked: asyncio.Queue[tuple[int, Request]] = asyncio.Queue()
         self._ready = threading.Event()
@@ -190,19 +191,38 @@ class ServerTeacher:
             else:
                 if response.status_code == 200:
                     self._alive = True
-                    return wire.read(content, chat=settings.chat)
+                    return self._checked(request, wire.read(content, chat=settings.chat))
                 problem = f"{response.status_code} {wire.refusal(content)}"
                 if response.status_code != 429 and response.status_code < 500:
-                    raise self._refused(response.status_code, problem)
+                    raise self._refused(request, response.status_code, problem)
                 pause = retry_after(response.headers.get("retry-after", ""))
             if attempt < settings.retries:
                 most = min(BACKOFF_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt)
                 await asyncio.sleep(pause + random.uniform(0, most))
         raise self._dead(problem)
 
-    def _refused(self, status: int, problem: str) -> TeacherError | ModelError:
+    def _checked(self, request: Request, answer: Answer) -> Answer:
+        """The answer, unless it shows that this endpoint never gives the alternatives that the request is about."""
+        self._weighs = self._weighs or any(reply.top for reply in answer.replies)
+        if request.top_logprobs and not self._weighs and any(reply.text for reply in answer.replies):
+            raise self._weighs_nothing("gives no log-probabilities for the first token of a reply")
+        return answer
+
+    def _weighs_nothing(self, problem: str) -> ModelError:
+        return ModelError(
+            f"{self._where} {problem}, and judging rests on them: leave `judge` out of the recipe's stages, "
+            f"or have {self._settings.model} served with top_logprobs, as `vllm serve` does"
+        )
+
+    def _refused(self, request: Request, status: int, problem: str) -> TeacherError | ModelError:
         """A refusal that trying again does not change; fatal where it would meet every request."""
         problem = self._without_key(problem)
+        if "logprob" in problem and request.top_logprobs and not self._weighs:
+            return self._weighs_nothing(f"refuses to give log-probabilities ({problem})")
+        if "logprob" in problem and self._settings.logprobs and not self._alive:
+            return ModelError(
+                f"{self._where} refuses to give log-probabilities ({problem}): set teacher.logprobs=false"
+            )
         if status in (401, 403) and not self._alive:
             return ModelError(f"{self._where} refuses the key in {self._settings.key_variable}: {problem}")
         if status == 404 and not self._alive:

@@ -17,7 +17,7 @@ from kgdistill.distill.student import FILE
 from kgdistill.distill.students import span_training, span_weights
 from kgdistill.distill.students.span_learning import read_passages
 from kgdistill.distill.students.span_network import SpanNetwork
-from kgdistill.distill.students.span_reading import Names, Seen, calibrated, gather, read_window
+from kgdistill.distill.students.span_reading import Curve, Names, Seen, gather, read_window
 from kgdistill.distill.students.words import Window, Words, read_words, windows
 from kgdistill.errors import ModelError
 from kgdistill.records import Extraction, Pair, Span
@@ -142,23 +142,24 @@ class SpanStudent:
     ) -> Iterator[Extraction]:
         """Extractions of (id, text) in their order, several windows at a time."""
         least = self.config.threshold if min_score is None else min_score
+        curve = Curve(self.config.raw, self.config.calibrated)
         for id_, text in texts:
-            raw = self.read(id_, text, relations)
-            facts = calibrated(raw.facts, {"raw": self.config.raw, "calibrated": self.config.calibrated})
-            yield msgspec.structs.replace(raw, facts=tuple(f for f in facts if f.score >= least))
+            raw = self.read(id_, text, relations, curve.least(least))
+            facts = curve.apply(raw.facts)
+            yield replace(raw, facts=tuple(f for f in facts if f.score >= least))
 
-    def read(self, id_: str, text: str, relations: Sequence[str] | None = None) -> Extraction:
-        """All candidate facts of a text with raw scores (probabilities before calibration)."""
+    def read(self, id_: str, text: str, relations: Sequence[str] | None = None, least: float = 0.0) -> Extraction:
+        """Candidate facts of a text with raw scores (probabilities before calibration) of `least` and more."""
         words, cut, sentences = self.prepare(text)
+        least = max(least, self.config.least)
         names = self._asked(tuple(relations)) if relations else self.relations
         seen = Seen({}, [])
         self.network.eval()
-        for position in range(0, len(cut), _BATCH):
-            parts = [(words, window) for window in cut[position : position + _BATCH]]
+        for batch in batches(cut):
             with torch.inference_mode():
-                passages = self.passages(parts)
-            for (_, window), passage in zip(parts, passages, strict=True):
-                read_window(self.network, passage, words, window, text, names, self.types, self.config.least, seen)
+                passages = self.passages([(words, window) for window in batch])
+            for window, passage in zip(batch, passages, strict=True):
+                read_window(self.network, passage, words, window, text, names, self.types, least, seen)
         return gather(id_, seen, sentences, words, self.config.most_overlap)
 
     def passages(self, parts: Sequence[tuple[Words, Window]]) -> list[Any]:
@@ -190,6 +191,14 @@ class SpanStudent:
 
     def _embed_names(self, names: tuple[str, ...]) -> Names:
         return Names(names, embed_names(self.network, self.tokenizer, names).to(self.network.device))
+
+
+def batches(cut: Sequence[Window]) -> Iterator[Sequence[Window]]:
+    """Windows that are read together. The last one goes alone: it is shorter, and padding costs as much as words."""
+    for position in range(0, len(cut) - 1, _BATCH):
+        yield cut[position : min(position + _BATCH, len(cut) - 1)]
+    if cut:
+        yield cut[-1:]
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]

@@ -157,7 +157,11 @@ def _pair_losses(
     zero = spans.mention.sum() * 0
     if len(subjects) == 0 or len(objects) == 0:
         return {"fact": zero, "manner": zero, "relation": zero}
-    logits, vectors = network.pairs(passage, spans, subjects, objects)
+    grid = torch.ones(len(subjects), len(objects), dtype=torch.bool, device=network.device)
+    logits, vectors = (
+        flat.view(*grid.shape, -1)
+        for flat in network.pairs(passage, spans, subjects, objects, *grid.nonzero(as_tuple=True))
+    )
     rows, columns = [keys[i] for i in subjects.tolist()], [keys[i] for i in objects.tolist()]
     target = torch.zeros(len(rows), len(columns))
     counted = torch.ones(len(rows), len(columns))

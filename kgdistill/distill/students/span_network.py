@@ -119,22 +119,27 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
         kind = self.kind(vectors).float()
         return Spans(first, last, vectors, kind[:, 0], kind[:, 1])
 
-    def pairs(self, passage: Passage, spans: Spans, subjects: Tensor, objects: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (subjects, objects, 3): a fact, negated, hedged; and the pair vectors (subjects, objects, width)."""
+    def pairs(
+        self, passage: Passage, spans: Spans, subjects: Tensor, objects: Tensor, rows: Tensor, columns: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (pairs, 3): a fact, negated, hedged; and the pair vectors (pairs, width).
+
+        Pair k joins `subjects[rows[k]]` and `objects[columns[k]]`: only the pairs that matter are worked out.
+        """
         left, right = spans.vectors[subjects], spans.vectors[objects]
         sums = nn.functional.pad(self.between(passage.states).float().cumsum(0), (0, 0, 1, 0))
-        a, b = spans.first[subjects][:, None], spans.last[subjects][:, None]
-        c, d = spans.first[objects][None], spans.last[objects][None]
+        a, b = spans.first[subjects][rows], spans.last[subjects][rows]
+        c, d = spans.first[objects][columns], spans.last[objects][columns]
         low, high = torch.minimum(b, d) + 1, torch.maximum(a, c)
         gap = (high - low).clamp(min=0)
         high = low + gap
         between = (sums[high] - sums[low]) / gap.clamp(min=1).unsqueeze(-1)
         apart = self.distance(_bucket(c - a)) + self.sentences(self._sentences_apart(passage, a, c))
-        joined = self.subject(left)[:, None] + self.object(right)[None] + between.to(left.dtype) + apart
+        joined = self.subject(left)[rows] + self.object(right)[columns] + between.to(left.dtype) + apart
         vectors = self.pair(joined)
         logits = self.fact(vectors).float()
-        match = self.subject_match(left).float() @ self.object_match(right).float().T / 16.0
-        return torch.cat([logits[..., :1] + match.unsqueeze(-1), logits[..., 1:]], -1), vectors
+        match = (self.subject_match(left).float() @ self.object_match(right).float().T / 16.0)[rows, columns]
+        return torch.cat([logits[:, :1] + match.unsqueeze(-1), logits[:, 1:]], -1), vectors
 
     def links(self, spans: Spans, mentions: Tensor, overlap: Tensor) -> Tensor:
         """Logits (mentions, 1 + mentions): column 0 says "names itself", column 1 + j "stands for mention j".

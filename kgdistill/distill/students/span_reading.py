@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 
+import numpy
 import torch
 from msgspec import Struct
+from msgspec.structs import replace
 from torch import Tensor
 
 from kgdistill.distill.students.span_learning import CANDIDATES, best, overlaps, span_texts
@@ -77,16 +80,19 @@ def read_window(
     stands = _stands_for(links, texts, sure)
     place = _places(words, window, spans.first, spans.last)
     _entities(network, spans.vectors[subjects], [place[i] for i in subjects.tolist()], texts, stands, sure, types, seen)
-    logits, vectors = network.pairs(passage, spans, subjects, objects)
-    # A pair is no surer than its ends: this sorts out near-misses of a name ("Ada Byron wrote").
-    ends = spans.mention[subjects].sigmoid()[:, None] * both[objects].sigmoid()[None]
-    scores = logits[..., 0].sigmoid() * ends.sqrt()
-    same = subjects[:, None] == objects[None]
-    rows, columns = (scores.masked_fill(same, 0.0) >= least).nonzero(as_tuple=True)
-    if len(rows) == 0:
+    # A pair is no surer than its ends: this sorts out near-misses of a name ("Ada Byron wrote"), and what cannot reach
+    # `least` whatever the pair says needs no scoring.
+    ends = (spans.mention[subjects].sigmoid()[:, None] * both[objects].sigmoid()[None]).sqrt()
+    able = (ends >= least) & (subjects[:, None] != objects[None])
+    rows, columns = able.nonzero(as_tuple=True)
+    logits, vectors = network.pairs(passage, spans, subjects, objects, rows, columns)
+    scores = logits[:, 0].sigmoid() * ends[rows, columns]
+    good = scores >= least
+    if not good.any():
         return
-    given = network.named(vectors[rows, columns], relations.vectors, 0).argmax(-1).tolist()
-    manner = (logits[rows, columns, 1:] > 0).tolist()
+    rows, columns, scores = rows[good], columns[good], scores[good].tolist()
+    given = network.named(vectors[good], relations.vectors, 0).argmax(-1).tolist()
+    manner = (logits[good, 1:] > 0).tolist()
     object_texts = span_texts(words, window, spans, objects, text)
     numbers = {span: i for i, span in enumerate(subjects.tolist())}
     for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
@@ -97,8 +103,7 @@ def read_window(
         if subject.casefold() == object_.casefold() or object_.lower() in _PRONOUNS or subject.lower() in _PRONOUNS:
             continue
         spot = place[int(subjects[i])], place[int(objects[j])]
-        score = float(scores[i, j])
-        seen.facts.append(Found(score, subject, object_, *spot, entity, relations.names[given[k]], *manner[k]))
+        seen.facts.append(Found(scores[k], subject, object_, *spot, entity, relations.names[given[k]], *manner[k]))
 
 
 def _places(words: Words, window: Window, first: Tensor, last: Tensor) -> list[Span]:
@@ -202,11 +207,18 @@ def _fact(found: Found, sentences: Sequence[Span]) -> Fact:
     )
 
 
-def calibrated(facts: Sequence[Fact], knots: Mapping[str, Sequence[float]]) -> tuple[Fact, ...]:
-    """Facts with their scores sent through the isotonic curve (piecewise linear between its knots)."""
-    import msgspec
-    import numpy
+class Curve(Struct, frozen=True):
+    """Isotonic calibration: raw scores and what they are worth, both rising; straight between the knots."""
 
-    return tuple(
-        msgspec.structs.replace(f, score=float(numpy.interp(f.score, knots["raw"], knots["calibrated"]))) for f in facts
-    )
+    raw: tuple[float, ...]
+    worth: tuple[float, ...]
+
+    def apply(self, facts: Sequence[Fact]) -> tuple[Fact, ...]:
+        """The facts with calibrated scores."""
+        worth = numpy.interp([fact.score for fact in facts], self.raw, self.worth).tolist()
+        return tuple(replace(fact, score=score) for fact, score in zip(facts, worth, strict=True))
+
+    def least(self, worth: float) -> float:
+        """A raw score such that whatever is worth `worth` or more has at least this one."""
+        below = bisect_left(self.worth, worth)
+        return self.raw[below - 1] if below else 0.0

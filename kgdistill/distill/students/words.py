@@ -54,8 +54,7 @@ def read_words(text: str, sentences: Sequence[Span], tokenizer: Any) -> Words:
     """Cut `text` into words (runs of letters and digits; single marks) and word pieces, in one tokeniser call."""
     found = list(_WORD.finditer(text))
     strings = [match[0] for match in found]
-    ids = tokenizer(strings, add_special_tokens=False, truncation=True, max_length=16)["input_ids"] if strings else []
-    unknown = tokenizer.unk_token_id
+    pieces = _pieces(list(dict.fromkeys(strings)), tokenizer)
     numbers, position = [], 0
     for match in found:
         while position + 1 < len(sentences) and match.start() >= sentences[position].end:
@@ -65,9 +64,24 @@ def read_words(text: str, sentences: Sequence[Span], tokenizer: Any) -> Words:
         tuple(Span(*match.span()) for match in found),
         tuple(map(shape, strings)),
         tuple(word[0].isalnum() or word in "$€£¥%°\"'’”)" for word in strings),
-        tuple(tuple(pieces) or (unknown,) for pieces in ids),
+        tuple(pieces[word] for word in strings),
         tuple(numbers),
     )
+
+
+def _pieces(words: list[str], tokenizer: Any) -> dict[str, tuple[int, ...]]:
+    """Word-piece ids of different words, at most 16 and at least one each."""
+    if not words:
+        return {}
+    ids = tokenizer(
+        words,
+        add_special_tokens=False,
+        truncation=True,
+        max_length=16,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )["input_ids"]
+    return {word: tuple(pieces) or (tokenizer.unk_token_id,) for word, pieces in zip(words, ids, strict=True)}
 
 
 def windows(words: Words, most: int, overlap: int) -> Iterator[Window]:
