@@ -24,9 +24,10 @@ from kgdistill.engine.layout import Node, laid_out
 from kgdistill.engine.local import Alone
 from kgdistill.engine.lock import Lock
 from kgdistill.engine.progress import Quiet
-from kgdistill.engine.recipe import Recipe, nearest
+from kgdistill.engine.recipe import Recipe
 from kgdistill.engine.runner import Caretaker, setting
 from kgdistill.engine.state import RunState, enter, load_state
+from kgdistill.engine.wiring import nearest
 from kgdistill.engine.worker import Worker
 from kgdistill.errors import RunFolderError
 from kgdistill.graph.store import About
