@@ -190,6 +190,12 @@ class Stage(Struct, frozen=True):
     """Kind of artefact it makes."""
     uses: ClassVar[frozenset[str]] = frozenset()
     """Which of "teacher" and "encoder" it calls."""
+    follows: ClassVar[Mapping[str, str]] = {}
+    """Settings that are not its own: they are those of the stage that gives this kind, where a recipe has one."""
+
+    def tables(self) -> Mapping[str, type]:
+        """Settings that are plain tables, with what each must decode to where another setting decides that."""
+        return {}
 
 
 class SourceStage(Stage, frozen=True):

@@ -14,7 +14,7 @@ import toys
 
 from kgdistill import cli
 from kgdistill.engine import papers
-from kgdistill.engine.recipe import to_toml
+from kgdistill.engine.toml import to_toml
 
 HOME = Path(__file__).resolve().parent.parent
 PROGRAM = """

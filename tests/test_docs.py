@@ -21,6 +21,7 @@ from service import Served, served
 
 from kgdistill import KnowledgeGraph, catalog
 from kgdistill.cli import _load, app
+from kgdistill.distill.settings import FAMILIES
 from kgdistill.engine.recipe import TOP, Catalogue, Top, decode
 from kgdistill.graph.export import FORMATS
 from kgdistill.graph.store import write_store
@@ -278,12 +279,8 @@ def test_every_key_of_teachers_and_encoders_is_written_down() -> None:
 
 
 def test_every_key_of_students_and_of_the_recipe_itself_is_written_down() -> None:
-    from kgdistill.distill.students.generative import GenerativeSettings
-    from kgdistill.distill.students.span import SpanSettings
-
     tables = key_tables()
-    named = {"span": SpanSettings, "generative": GenerativeSettings}
-    assert not [wrong for name, member in named.items() for wrong in check(member, name, tables)]
+    assert not [wrong for name, member in FAMILIES.items() for wrong in check(member, name, tables)]
     own = tables["recipe"]
     assert set(own) == set(TOP)
     assert {own.pop(name) for name in ("teacher", "encoder")} == {'{ kind = "local" }', '{ kind = "minilm" }'}

@@ -15,10 +15,11 @@ import msgspec
 import pytest
 
 from kgdistill.distill.pairs import from_row, read_pairs
-from kgdistill.engine.recipe import Recipe, to_toml
+from kgdistill.engine.recipe import Recipe
 from kgdistill.engine.runner import run
 from kgdistill.engine.state import RunState, load_state
 from kgdistill.engine.summary import all_failures
+from kgdistill.engine.toml import to_toml
 from kgdistill.errors import RecipeError, ToleranceExceeded
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.records import Claim, Merge, Reading, Span

@@ -18,9 +18,10 @@ from pyarrow import parquet
 from kgdistill import cli
 from kgdistill.distill.pairs import read_pairs
 from kgdistill.engine.forget import forget
-from kgdistill.engine.recipe import Recipe, to_toml
+from kgdistill.engine.recipe import Recipe
 from kgdistill.engine.runner import run
 from kgdistill.engine.state import load_state
+from kgdistill.engine.toml import to_toml
 from kgdistill.errors import RunFolderError
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.records import Merge

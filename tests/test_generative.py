@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from students import pair, tiny_writer
 
+from kgdistill.distill.settings import GenerativeSettings
 from kgdistill.distill.students.generative import (
     IGNORE,
-    GenerativeSettings,
     GenerativeStudent,
     graph_text,
     located,
@@ -23,7 +23,7 @@ from kgdistill.text.split import sentence_spans
 def start(folder: Path, *, paired: bool, rank: int = 4) -> GenerativeStudent:
     model = tiny_writer(folder / "model", paired=paired)
     return GenerativeStudent.start(
-        GenerativeSettings(str(model), rank, epochs=2, batch=2, max_source=400, max_target=60)
+        GenerativeSettings(model=str(model), rank=rank, epochs=2, batch=2, max_source=400, max_target=60)
     )
 
 
@@ -97,6 +97,6 @@ def test_evidence_is_the_sentence_with_both_ends() -> None:
 
 def test_a_folder_without_a_model_is_a_clear_mistake(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model"):
-        GenerativeStudent.start(GenerativeSettings(str(tmp_path)))
+        GenerativeStudent.start(GenerativeSettings(model=str(tmp_path)))
     with pytest.raises(ModelError, match="no generative student"):
         GenerativeStudent.from_pretrained(tmp_path)

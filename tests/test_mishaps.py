@@ -15,10 +15,10 @@ import line
 import msgspec
 import pytest
 
-from kgdistill.engine.recipe import to_toml
 from kgdistill.engine.runner import run
 from kgdistill.engine.state import load_state
 from kgdistill.engine.summary import all_failures
+from kgdistill.engine.toml import to_toml
 from kgdistill.records import Chunk
 
 ASKING = ("read", "split", "generate", "ground")

@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from kgdistill import catalog
 from kgdistill.engine.layout import lay_out
-from kgdistill.engine.recipe import Recipe, decode, load, to_toml
-from kgdistill.errors import RecipeError
+from kgdistill.engine.recipe import Catalogue, Recipe, decode, load
+from kgdistill.engine.toml import to_toml
+from kgdistill.errors import ModelError, RecipeError
+from kgdistill.stages import STAGES
 
 
 def changed(*changes: str, **extra: Any) -> Recipe:
@@ -74,6 +77,64 @@ def test_a_stage_can_read_from_another_than_the_one_before(tmp_path: Path) -> No
     assert forked["ask"].key == straight["ask"].key
     assert straight["sum"].through == tuple(str(straight[name].artifact.folder) for name in ("ask", "again"))
     assert forked["sum"].through == (str(forked["again"].artifact.folder),)
+
+
+QUICKSTART = Path(__file__).parent.parent / "pipelines" / "quickstart.toml"
+CATALOGUE = Catalogue(STAGES, catalog.TEACHERS, catalog.ENCODERS)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("train.settings.epoch=3", "train.settings.epoch: unknown key; did you mean epochs?"),
+        ("train.settings.epochs=0", "train.settings.epochs: Expected int >= 1"),
+        ("train.settings.epochs=many", "train.settings.epochs: Expected int, got str"),
+        ("train.settings.varied=1.5", "train.settings.varied: Expected float <= 1.0"),
+        ("train.settings={model='x', width=8}", "train.settings.model: unknown key"),
+        ("train.family=spam", "train.family: Invalid enum value 'spam'"),
+        ("train.family=generative", "train.settings.encoder: unknown key"),
+        ("train={family='generative'}", "train.settings: Object missing required field model"),
+    ],
+)
+def test_a_students_settings_are_read_with_the_recipe(change: str, said: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load(QUICKSTART, CATALOGUE, [change])
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("train.settings={encoder='no/such/folder'}", "train.settings.encoder: no/such/folder: no encoder"),
+        ("train={family='generative', settings={model='no/such/folder'}}", "no/such/folder: no such model folder"),
+    ],
+)
+def test_a_student_that_cannot_begin_is_noticed_before_anything_runs(
+    change: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(QUICKSTART.parent.parent)
+    with pytest.raises(ModelError, match=said):
+        lay_out(load(QUICKSTART, CATALOGUE, [change]), tmp_path)
+
+
+def test_documents_held_out_are_said_once() -> None:
+    def held_out(*changes: str) -> tuple[float, int]:
+        steps = {step.name: step.stage for step in load(QUICKSTART, CATALOGUE, changes).steps}
+        assert (steps["pairs"].test, steps["pairs"].seed) == (steps["calibrate"].test, steps["calibrate"].seed)
+        return steps["calibrate"].test, steps["calibrate"].seed
+
+    assert held_out() == (0.3, 0)
+    assert held_out("pairs.test=0.2", "pairs.seed=7") == (0.2, 7)
+    assert held_out("calibrate.test=0.3") == (0.3, 0)  # the same, said again
+    with pytest.raises(RecipeError, match=r"calibrate\.test: must be 0\.3 as in pairs; leave it out here"):
+        held_out("calibrate.test=0.1")
+    plain = tomllib.loads(QUICKSTART.read_text(encoding="utf-8"))
+    alone = {key: plain[key] for key in ("name", "base", "read", "split", "generate", "calibrate", "refine")}
+    alone["stages"] = ["read", "split", "generate", "ground", "judge", "calibrate", "refine"]
+    steps = decode(alone, CATALOGUE, ["calibrate.test=0.4"]).steps
+    assert next(step.stage.test for step in steps if step.name == "calibrate") == 0.4
 
 
 def test_the_file_stands_first_in_the_message(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from students import pair, tiny_encoder
 from transformers import AutoTokenizer
 
-from kgdistill.distill.students.span import SpanSettings, SpanStudent
+from kgdistill.distill.settings import SpanSettings
+from kgdistill.distill.students.span import SpanStudent
 from kgdistill.distill.students.span_examples import examples
 from kgdistill.distill.students.span_learning import overlaps
 from kgdistill.distill.students.span_reading import Curve
@@ -29,7 +30,7 @@ def start(folder: Path, epochs: int = 2) -> SpanStudent:
     if not encoder.exists():
         torch.manual_seed(1)
         tiny_encoder(encoder)
-    plan = SpanSettings(str(encoder), epochs=epochs, batch=2, width=32, check_every=1)
+    plan = SpanSettings(encoder=str(encoder), epochs=epochs, batch=2, width=32, check_every=1)
     return SpanStudent.start(plan, ["born in", "occupation"], ["person", "city"])
 
 
@@ -176,6 +177,6 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypat
 
 def test_a_wrong_folder_is_a_clear_mistake(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no encoder"):
-        SpanStudent.start(SpanSettings(str(tmp_path)), ["a"], ["b"])
+        SpanStudent.start(SpanSettings(encoder=str(tmp_path)), ["a"], ["b"])
     with pytest.raises(ModelError, match="no span student"):
         SpanStudent.from_pretrained(tmp_path)

@@ -12,7 +12,7 @@ from students import pair, tiny_encoder
 
 import kgdistill
 from kgdistill.distill.extractor import Extractor, to_json
-from kgdistill.distill.students.span import SpanSettings
+from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.train import calibration_error, splits, train
 from kgdistill.errors import ModelError, SourceError
 from kgdistill.records import Entity, Extraction, Fact, Pair, Span
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     room = tmp_path_factory.mktemp("train")
     torch.manual_seed(0)
     encoder = tiny_encoder(room / "encoder")
-    plan = SpanSettings(str(encoder), epochs=2, batch=2, width=32, check_every=1)
+    plan = SpanSettings(encoder=str(encoder), epochs=2, batch=2, width=32, check_every=1)
     figures = train(PAIRS, plan, room / "student")
     assert figures["documents"] == {"train": 5, "validation": 1, "test": 1}
     assert set(figures["test"]) >= {"precision", "recall", "f1", "calibration_error"}

@@ -13,13 +13,13 @@ import msgspec
 from kgdistill.distill.card import model_card
 from kgdistill.distill.pairing import agreement, matches
 from kgdistill.distill.relations import relation_name
+from kgdistill.distill.settings import GenerativeSettings, Settings
 from kgdistill.distill.student import Student
-from kgdistill.distill.students.generative import GenerativeSettings, GenerativeStudent
-from kgdistill.distill.students.span import SpanSettings, SpanStudent
+from kgdistill.distill.students.generative import GenerativeStudent
+from kgdistill.distill.students.span import SpanStudent
 from kgdistill.errors import SourceError
 from kgdistill.records import Extraction, Pair, content_id
 
-Settings = SpanSettings | GenerativeSettings
 METRICS = "metrics.json"
 
 

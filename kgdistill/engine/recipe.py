@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from kgdistill.contracts import Stage
-from kgdistill.engine.wiring import Step, check_wiring, nearest
+from kgdistill.engine.wiring import Step, check_wiring, led, nearest
 from kgdistill.errors import RecipeError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -85,7 +85,7 @@ def decode(plain: dict[str, Any], catalogue: Catalogue, changes: Iterable[str] =
     top = _convert(own, Top, "")
     _check_top(top)
     tables = {name: _filled(_table(plain, name), variables) for name in ("teacher", "encoder", *top.stages)}
-    steps = tuple(_step(name, tables[name], catalogue) for name in top.stages)
+    steps = led(tuple(_step(name, tables[name], catalogue) for name in top.stages), tables)
     check_wiring(steps)
     tables["teacher"].setdefault("kind", "local")
     tables["encoder"].setdefault("kind", "minilm")
@@ -196,7 +196,10 @@ def _step(name: str, table: dict[str, Any], catalogue: Catalogue) -> Step:
     kind, source = settings.pop("kind", name), settings.pop("from", "")
     if kind not in catalogue.stages:
         raise RecipeError(f"{name}: no stage is of kind {kind!r}{nearest(str(kind), catalogue.stages)}")
-    return Step(name, kind, _convert(settings, catalogue.stages[kind], name), str(source))
+    stage: Stage = _convert(settings, catalogue.stages[kind], name)
+    for key, inner in stage.tables().items():
+        _convert(getattr(stage, key), inner, f"{name}.{key}")
+    return Step(name, kind, stage, str(source))
 
 
 def _one_of(table: dict[str, Any], union: Any, name: str) -> Any:
@@ -241,28 +244,3 @@ def check_keys(value: Any, kind: Any, where: str) -> None:
         inner = getattr(kind, "item_type", None)
         for index, item in enumerate(value if inner is not None else []):
             check_keys(item, inner, f"{where}[{index}]")
-
-
-def to_toml(plain: Mapping[str, Any]) -> str:
-    """Plain tables as TOML: what `recipe.toml` in a run folder holds."""
-    lines = [f"{_key(key)} = {_value(value)}" for key, value in plain.items() if not isinstance(value, dict)]
-    for key, table in plain.items():
-        if isinstance(table, dict):
-            lines += ["", f"[{_key(key)}]", *(f"{_key(name)} = {_value(value)}" for name, value in table.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + "}"
-    return str(value)

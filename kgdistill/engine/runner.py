@@ -18,8 +18,9 @@ from kgdistill.engine.local import Alone, Crew, Processes, cores
 from kgdistill.engine.lock import Lock
 from kgdistill.engine.progress import Quiet
 from kgdistill.engine.ray import RayCrew
-from kgdistill.engine.recipe import Recipe, to_toml
+from kgdistill.engine.recipe import Recipe
 from kgdistill.engine.state import RunState, StageState, enter, now, open_state, total_account, total_report
+from kgdistill.engine.toml import to_toml
 from kgdistill.engine.worker import Worker
 from kgdistill.errors import SourceError, ToleranceExceeded
 from kgdistill.storage.artifact import Artifact, Manifest

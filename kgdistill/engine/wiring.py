@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kgdistill.contracts import Stage
 from kgdistill.errors import RecipeError
@@ -56,3 +57,20 @@ def _check_source(step: Step, gives: Mapping[str, str]) -> None:
         fit = [name for name, kind in gives.items() if kind == fed]
         message = f'{step.name}.from: {step.source!r} is no earlier stage that gives "{fed}"'
         raise RecipeError(message + nearest(step.source, fit))
+
+
+def led(steps: tuple[Step, ...], tables: Mapping[str, Mapping[str, object]]) -> tuple[Step, ...]:
+    """The steps with the settings that follow another stage's; refuses one that says something else."""
+    found = []
+    for step in steps:
+        stage = step.stage
+        for key, kind in stage.follows.items():
+            leader = next((other for other in steps if other.stage.gives == kind and hasattr(other.stage, key)), None)
+            if leader is None:
+                continue
+            value = getattr(leader.stage, key)
+            if key in tables[step.name] and getattr(stage, key) != value:
+                raise RecipeError(f"{step.name}.{key}: must be {value!r} as in {leader.name}; leave it out here")
+            stage = replace(stage, **{key: value})
+        found.append(replace(step, stage=stage))
+    return tuple(found)

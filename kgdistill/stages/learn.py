@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -16,9 +16,10 @@ from kgdistill.contracts import Bench, CorpusStage
 from kgdistill.distill.llm_pairs import read_llm_pairs
 from kgdistill.distill.pairs import PairSettings, make_pairs, read_pairs, write_pairs
 from kgdistill.distill.seed import seed_pair, seed_pairs
+from kgdistill.distill.settings import FAMILIES
 from kgdistill.distill.student import EXTRACTOR, SHIPPED
 from kgdistill.encoders.minilm import model_folder
-from kgdistill.errors import RecipeError
+from kgdistill.errors import ModelError
 from kgdistill.evaluate.gold import fact_of, read_gold
 from kgdistill.evaluate.scores import score
 from kgdistill.records import Document, Extraction, Fact, Failure, Pair, Reading, content_id
@@ -84,7 +85,7 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
     gives: ClassVar[str] = "student"
 
-    family: str = "span"
+    family: Literal["span", "generative"] = "span"
     settings: dict[str, object] = msgspec.field(default_factory=dict)
     """Settings of the family (distill/students), as a table."""
     learnt_from: tuple[str, ...] = ()
@@ -92,31 +93,32 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
     threads: int = 0
     """CPU threads; 0: all cores."""
 
+    def tables(self) -> dict[str, type]:
+        return {"settings": FAMILIES[self.family]}
+
     def fingerprint(self) -> str:
         """Of the folder that learning starts from, so that another model under its name is noticed."""
-        start = self._start()
-        return weights.fingerprint(start) if start.is_dir() else str(start)
+        return weights.fingerprint(self._start()[1])
 
-    def _start(self) -> Path:
-        if self.family == "span":
-            name = str(self.settings.get("encoder", ""))
-            return student_folder(name) if name else model_folder()
-        return Path(str(self.settings.get("model", "")))
+    def _start(self) -> tuple[str, Path]:
+        """The key that names the folder to start from, and the folder. Raises ModelError where it is not there."""
+        if self.family == "generative":
+            return "model", weights.find_folder(str(self.settings["model"]))
+        name = str(self.settings.get("encoder", ""))
+        folder = student_folder(name) if name else model_folder()
+        if not (folder / "config.json").is_file():
+            raise ModelError(f"train.settings.encoder: {name}: no encoder and no student there")
+        return "encoder", folder
 
     def run(self, records: Iterator[object], bench: Bench) -> None:
         import torch
 
-        from kgdistill.distill.train import Settings, train
+        from kgdistill.distill.train import train
 
         # OMP_NUM_THREADS is meant for workers side by side; here nobody else works.
         torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
-        table = {"kind": self.family, "seed": bench.seed, **self.settings}
-        if self.family == "span":
-            table["encoder"] = str(self._start())
-        try:
-            settings = msgspec.convert(table, type=Settings)
-        except msgspec.ValidationError as error:
-            raise RecipeError(f"train.settings: {error}") from error
+        key, folder = self._start()
+        settings = msgspec.convert({"seed": bench.seed, **self.settings, key: str(folder)}, FAMILIES[self.family])
         figures = train(read_pairs(bench.upstream("pairs")), settings, bench.folder, self.learnt_from)
         for split, count in figures["documents"].items():
             bench.note(f"{split} documents", count)

@@ -12,6 +12,7 @@ import torch
 from msgspec import Struct
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
+from kgdistill.distill.settings import GenerativeSettings
 from kgdistill.distill.student import FILE
 from kgdistill.errors import ModelError
 from kgdistill.records import Entity, Extraction, Fact, Failure, Pair, Span
@@ -22,23 +23,6 @@ from kgdistill.text.split import sentence_spans
 INSTRUCTION = "Write the entities and facts of this text.\n\n"
 ANSWER = "\n\nGraph:\n"
 IGNORE = -100
-
-
-class GenerativeSettings(Struct, frozen=True, tag_field="kind", tag="generative", forbid_unknown_fields=True):
-    """How a generative student is made and trained; lengths in tokens."""
-
-    model: str = ""
-    """Folder (or cached hub name) of the causal or sequence-to-sequence model to start from."""
-    rank: int = 16
-    """Of the LoRA adapters on all linear layers; 0 trains every weight."""
-    epochs: int = 5
-    batch: int = 4
-    learning_rate: float = 2e-4
-    warmup: float = 0.05
-    patience: int = 2
-    max_source: int = 1024
-    max_target: int = 1024
-    seed: int = 0
 
 
 class GenerativeConfig(Struct, frozen=True):
@@ -56,7 +40,7 @@ class GenerativeStudent:
 
     def __init__(self, model: Any, tokenizer: Any, config: GenerativeConfig) -> None:
         self.model, self.tokenizer, self.config = model, tokenizer, config
-        self.settings = GenerativeSettings()
+        self.settings = GenerativeSettings(model="")
         self.failures: list[Failure] = []
 
     @classmethod

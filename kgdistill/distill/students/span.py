@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.student import FILE
 from kgdistill.distill.students import span_training, span_weights
 from kgdistill.distill.students.span_learning import read_passages
@@ -27,29 +28,6 @@ _MOST = 254
 """Word pieces of a window beside [CLS] and [SEP]."""
 _SHARED = 64
 _BATCH = 8
-
-
-class SpanSettings(Struct, frozen=True, tag_field="kind", tag="span", forbid_unknown_fields=True):
-    """How a span student is made and trained."""
-
-    encoder: str = ""
-    """Folder to start from: an encoder, or a span student whose learning goes on with new documents."""
-    epochs: int = 30
-    batch: int = 4
-    """Documents per step."""
-    learning_rate: float = 1e-4
-    head_rate: float = 8e-4
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    varied: float = 0.6
-    """Share of documents read with names and numbers swapped."""
-    patience: int = 8
-    """Epochs without a better validation F1 before training stops."""
-    check_every: int = 2
-    width: int = 256
-    least_support: int = 1
-    """How many facts must use a relation name for it to be learnt."""
-    seed: int = 0
 
 
 class SpanConfig(Struct, frozen=True):
