@@ -192,6 +192,14 @@ def serve(
 
 
 @app.command()
+def mcp(run: RunFolder) -> None:
+    """Offer search, facts, path and sparql to a language-model client (MCP over standard input and output)."""
+    from kgdistill.serve.model_context import serve_tools
+
+    serve_tools(run)
+
+
+@app.command()
 def export(
     run: RunFolder,
     to: Annotated[Path, typer.Option(metavar="NAME.ENDING", help=f"The ending decides: {ENDINGS}.")],

@@ -1,0 +1,141 @@
+"""Lookups: what a program that is no SPARQL writer asks of a graph, as queries to its pool of workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pyoxigraph
+
+from kgdistill.errors import UserError
+from kgdistill.graph import iri
+from kgdistill.query.pool import Pool
+from kgdistill.query.worker import Task
+
+JSON, TURTLE = "application/sparql-results+json", "text/turtle"
+FRONTIER = 2000
+"""Entities from which a path is looked for at one time."""
+
+_SEARCH = """
+SELECT ?name (GROUP_CONCAT(DISTINCT ?other; separator=" | ") AS ?aliases)
+       (GROUP_CONCAT(DISTINCT ?kind; separator=" | ") AS ?types) WHERE {{
+  {{ SELECT ?entity ?name (MIN(?place) AS ?rank) WHERE {{
+    ?entity a skos:Concept ; skos:prefLabel ?name ; skos:prefLabel|skos:altLabel ?label .
+    BIND(LCASE({text}) AS ?wanted) BIND(LCASE(?label) AS ?found)
+    FILTER(CONTAINS(?found, ?wanted))
+    BIND(IF(?found = ?wanted, 0, IF(STRSTARTS(?found, ?wanted), 1, 2)) AS ?place)
+  }} GROUP BY ?entity ?name ORDER BY ?rank STRLEN(?name) ?name LIMIT {limit} }}
+  OPTIONAL {{ ?entity skos:altLabel ?other }}
+  OPTIONAL {{ ?entity a ?type . ?type a rdfs:Class ; rdfs:label ?kind }}
+}} GROUP BY ?name ?rank ORDER BY ?rank STRLEN(?name) ?name"""
+_ENTITY = "SELECT DISTINCT ?entity WHERE {{ ?entity a skos:Concept ; skos:prefLabel|skos:altLabel {name} }} LIMIT 20"
+_FACTS = """
+SELECT DISTINCT ?subject ?relation ?object ?score ?document ?start ?end ?quote WHERE {{
+  VALUES ?entity {{ {entities} }}
+  {{ ?claim kgd:subject ?entity }} UNION {{ ?claim kgd:object ?entity }}
+  ?claim kgd:kept true ; kgd:negated false ; kgd:hedged false ;
+         kgd:subject/skos:prefLabel ?subject ; kgd:predicate/rdfs:label ?relation ; kgd:object ?term ;
+         prov:wasDerivedFrom/dcterms:identifier ?document .
+  OPTIONAL {{ ?claim kgd:start ?start ; kgd:end ?end ; kgd:quote ?quote }}
+  OPTIONAL {{ ?claim kgd:score ?score }}
+  OPTIONAL {{ ?term skos:prefLabel ?name }}
+  BIND(COALESCE(?name, STR(?term)) AS ?object)
+}} ORDER BY DESC(?score) ?document ?start LIMIT {limit}"""
+_STEPS = """
+SELECT DISTINCT ?from ?predicate ?to ?forward WHERE {{
+  VALUES ?from {{ {entities} }}
+  {{ GRAPH {facts} {{ ?from ?predicate ?to }} BIND(true AS ?forward) }}
+  UNION {{ GRAPH {facts} {{ ?to ?predicate ?from }} BIND(false AS ?forward) }}
+  FILTER(isIRI(?to))
+}} ORDER BY ?from ?predicate ?to"""
+_NAMES = "SELECT ?thing ?name WHERE {{ VALUES ?thing {{ {things} }} ?thing skos:prefLabel|rdfs:label ?name }}"
+
+Row = dict[str, str]
+"""Values by variable, as text; what is unbound is left out."""
+_Step = tuple[str, str, str]
+"""(subject, predicate, object), as addresses."""
+
+
+class Lookup:
+    """Questions to one graph. All raise UserError, in one line, where there is no answer."""
+
+    def __init__(self, pool: Pool, base: str) -> None:
+        self._pool, self._base = pool, base
+
+    async def sparql(self, query: str) -> str:
+        """The answer to any query: SPARQL 1.1 Query Results JSON, or Turtle."""
+        answered = await self._pool.ask(Task(query, JSON, TURTLE, self._pool.limits.seconds))
+        with answered.content as content:
+            if answered.outcome.end != "answered":
+                raise UserError(answered.outcome.message)
+            return content.read().decode()
+
+    async def search(self, text: str, limit: int = 10) -> list[Row]:
+        """Entities with `text` in their name or another of their names, in any case: the same, then as a start."""
+        return await self._rows(_SEARCH.format(text=_literal(text.strip()), limit=limit))
+
+    async def facts(self, name: str, limit: int = 50) -> list[Row]:
+        """Asserted claims about the entity of this name, each with its evidence; the best scored first."""
+        entities = await self._entities(name)
+        return await self._rows(_FACTS.format(entities=" ".join(entities), limit=limit))
+
+    async def path(self, start: str, end: str, hops: int = 4) -> list[Row]:
+        """A shortest chain of facts, in either direction, from one entity to the other; empty where there is none."""
+        first, last = await self._entities(start), set(await self._entities(end))
+        reached: dict[str, tuple[str, _Step] | None] = dict.fromkeys(first)
+        frontier = first
+        for _ in range(hops):
+            if found := next((entity for entity in reached if entity in last), None):
+                return await self._named(_way(reached, found))
+            if len(frontier) > FRONTIER:
+                raise UserError(f"more than {FRONTIER} entities lie between them: ask for fewer hops")
+            frontier = await self._step(frontier, reached) if frontier else []
+        found = next((entity for entity in reached if entity in last), None)
+        return await self._named(_way(reached, found)) if found else []
+
+    async def _step(self, frontier: list[str], reached: dict[str, tuple[str, _Step] | None]) -> list[str]:
+        facts = f"<{iri.facts_iri(self._base)}>"
+        new = []
+        for row in await self._rows(_STEPS.format(entities=" ".join(frontier), facts=facts)):
+            here, predicate, there = (f"<{row[name]}>" for name in ("from", "predicate", "to"))
+            if there not in reached:
+                step = (here, predicate, there) if row["forward"] == "true" else (there, predicate, here)
+                reached[there] = here, step
+                new.append(there)
+        return new
+
+    async def _named(self, steps: list[_Step]) -> list[Row]:
+        if not steps:
+            return []
+        things = dict.fromkeys(thing for step in steps for thing in step)
+        rows = await self._rows(_NAMES.format(things=" ".join(things)))
+        names = {f"<{row['thing']}>": row["name"] for row in rows}
+        parts = ("subject", "relation", "object")
+        return [{part: names[thing] for part, thing in zip(parts, step, strict=True)} for step in steps]
+
+    async def _entities(self, name: str) -> list[str]:
+        rows = await self._rows(_ENTITY.format(name=_literal(name.strip())))
+        if not rows:
+            raise UserError(f'no entity is called "{name}": search for a part of the name')
+        return [f"<{row['entity']}>" for row in rows]
+
+    async def _rows(self, query: str) -> list[Row]:
+        found: dict[str, Any] = msgspec.json.decode(await self.sparql(query))
+        return [{name: term["value"] for name, term in row.items()} for row in found["results"]["bindings"]]
+
+
+def _way(reached: dict[str, tuple[str, _Step] | None], end: str) -> list[_Step]:
+    """The steps that led to `end`, the first one first."""
+    steps = []
+    while (before := reached[end]) is not None:
+        end, step = before
+        steps.append(step)
+    return steps[::-1]
+
+
+def _literal(text: str) -> str:
+    """Text as SPARQL has it; nothing in it can become syntax."""
+    try:
+        return str(pyoxigraph.Literal(text))
+    except ValueError as error:
+        raise UserError("the text is not valid Unicode") from error

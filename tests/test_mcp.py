@@ -1,0 +1,118 @@
+"""`kgdistill mcp` with the official client, over the standard input and output of the real command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+from readings import BASE, HOSTILE, MERGES, curie, hostile
+
+from kgdistill.graph.store import KnowledgeGraph, write_store
+from kgdistill.query.sparql import query
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("mcp") / "store"
+    write_store(folder, [curie(), curie("two.txt"), hostile()], base=BASE, run="test", merges=MERGES)
+    return folder
+
+
+def talk(store: Path, conversation: Callable[[Client], Awaitable[None]]) -> None:
+    """One conversation of the official client with the command."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "kgdistill.cli", "mcp", str(store)]
+    server = StdioServerParameters(command=command[0], args=command[1:], env=environment)
+
+    async def whole() -> None:
+        async with asyncio.timeout(250), Client(server) as client:
+            await conversation(client)
+
+    asyncio.run(whole())
+
+
+async def rows(client: Client, tool: str, **arguments: Any) -> list[dict[str, str]]:
+    found = await client.call_tool(tool, arguments)
+    assert not found.is_error, found.content
+    answer: list[dict[str, str]] = found.structured_content["result"]
+    return answer
+
+
+async def mistake(client: Client, tool: str, **arguments: Any) -> str:
+    found = await client.call_tool(tool, arguments)
+    assert found.is_error
+    return str(found.content[0].text)
+
+
+def test_a_client_finds_its_way_through_the_graph(store: Path) -> None:
+    with KnowledgeGraph.open(store) as graph:
+        stored = {
+            tuple(row)
+            for row in graph.facts()[["subject", "relation", "object", "document", "quote"]].itertuples(index=False)
+        }
+        asked = "SELECT ?name { ?e skos:prefLabel ?name } ORDER BY ?name"
+        named = [row[0].value for row in query(graph.store, asked, graph.prefixes).rows]
+
+    async def conversation(client: Client) -> None:
+        offered = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(offered) == {"search", "facts", "path", "sparql"}
+        assert all(tool.description and tool.annotations.read_only_hint for tool in offered.values())
+        assert "3 documents with 7 facts" in str(client.instructions)
+        assert [row["name"] for row in await rows(client, "search", text="m. cur")] == ["Marie Curie"]
+        [found] = await rows(client, "search", text="MARIE CURIE", limit=1)
+        assert found == {"name": "Marie Curie", "aliases": "M. Curie", "types": "Person"}
+        facts = await rows(client, "facts", entity="M. Curie")
+        assert (
+            len(facts) == 6
+            and {tuple(row[key] for key in ("subject", "relation", "object", "document", "quote")) for row in facts}
+            <= stored
+        )
+        text = curie().document.text
+        assert all(text[int(row["start"]) : int(row["end"])] == row["quote"] for row in facts)
+        way = await rows(client, "path", start="Warsaw", end="Nobel Prizes")
+        assert [(row["subject"], row["relation"], row["object"]) for row in way] == [
+            ("Marie Curie", "born in", "Warsaw"),
+            ("Marie Curie", "won", "Nobel Prizes"),
+        ]
+        assert await rows(client, "path", start="Warsaw", end="Nobel Prizes", hops=1) == []
+        assert await rows(client, "path", start="Warsaw", end=HOSTILE[:40]) == []
+        assert await rows(client, "path", start="Warsaw", end="Warsaw") == []
+        answer = json.loads((await client.call_tool("sparql", {"query": asked})).content[0].text)
+        assert [row["name"]["value"] for row in answer["results"]["bindings"]] == named
+
+    talk(store, conversation)
+
+
+def test_mistakes_and_hostile_text_are_one_line_and_the_next_question_is_answered(store: Path) -> None:
+    async def conversation(client: Client) -> None:
+        assert [row["name"] for row in await rows(client, "search", text=HOSTILE)] == [HOSTILE]
+        assert [row["subject"] for row in await rows(client, "facts", entity=HOSTILE)] == [HOSTILE]
+        assert "search for a part" in await mistake(client, "facts", entity='x" } DROP ALL #')
+        assert "no SPARQL query" in await mistake(client, "sparql", query="SELECT nothing")
+        assert "read-only" in await mistake(client, "sparql", query="DROP ALL")
+        assert "SERVICE" in await mistake(client, "sparql", query="SELECT * { SERVICE <http://x.test/> { ?a ?b ?c } }")
+        product = "SELECT * { ?a ?b ?c . ?d ?e ?f }"
+        assert "ask for less, as with LIMIT" in await mistake(client, "sparql", query=product)
+        assert await mistake(client, "search", text="Marie", limit=0)
+        assert await mistake(client, "path", start="Warsaw", end="Nobel Prizes", hops=99)
+        assert await rows(client, "search", text="nobody at all") == []
+        assert len(await rows(client, "facts", entity="Warsaw", limit=1)) == 1
+
+    talk(store, conversation)
+
+
+def test_a_folder_without_a_graph_is_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "kgdistill.cli", "mcp", str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, input="", timeout=200, check=False, cwd=ROOT)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("kgdistill: ") and "no finished store" in ran.stderr and ran.stderr.count("\n") == 1
