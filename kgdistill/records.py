@@ -11,18 +11,33 @@ from typing import Literal
 
 from msgspec import Struct
 
+from kgdistill.claims import (
+    Asked,
+    Assertion,
+    Canonical,
+    Claim,
+    Comparative,
+    Drop,
+    Evidence,
+    Inference,
+    Proposition,
+    Span,
+    Triple,
+    Utterance,
+    Verdict,
+)
+
+__all__ = [
+    "Asked", "Assertion", "Canonical", "Chunk", "ChunkGraph", "Claim", "Comparative", "Document", "Drop", "Entity",
+    "EventSeed", "Evidence", "Extraction", "Fact", "Failure", "Inference", "Merge", "Pair", "PairSeed", "Proposition",
+    "Reading", "RelationSeed", "Rewrite", "Seed", "Span", "Triple", "Utterance", "Verdict", "content_id",
+]  # fmt: skip
+
 
 def content_id(*parts: object, length: int = 16) -> str:
     """A stable hexadecimal name (`length` characters) for the given parts, in this order."""
     joined = "\x1f".join(str(part) for part in parts)
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:length]
-
-
-class Span(Struct, frozen=True, array_like=True, order=True):
-    """Half-open range of code points in a document."""
-
-    start: int
-    end: int
 
 
 class Document(Struct, frozen=True, omit_defaults=True):
@@ -68,94 +83,6 @@ class Entity(Struct, frozen=True, omit_defaults=True):
     spans: tuple[Span, ...] = ()
 
 
-class Verdict(Struct, frozen=True, omit_defaults=True):
-    """What one judge says of a claim: a score in [0, 1] under the judge's name."""
-
-    judge: str
-    score: float
-    reason: str = ""
-
-
-class Evidence(Struct, frozen=True, omit_defaults=True):
-    """Where a claim stands in its document; subject and object only where they occur literally."""
-
-    sentence: Span
-    subject: Span | None = None
-    object: Span | None = None
-
-
-class Canonical(Struct, frozen=True, omit_defaults=True):
-    """A claim's names after merging, with the ids of the merges that led there."""
-
-    subject: str
-    relation: str
-    object: str
-    merges: tuple[str, ...] = ()
-
-
-class Drop(Struct, frozen=True, omit_defaults=True):
-    """Why a claim is not kept: the rule and, where one stands in its place, the claim kept instead."""
-
-    rule: str
-    reason: str
-    instead: str = ""
-
-
-class Triple(Struct, frozen=True, omit_defaults=True, tag="triple"):
-    """(subject, relation, object), as generated, with everything later rooms found out about it.
-
-    `subject`, `relation` and `object` stay as the text spells them; `canonical` holds the merged names.
-    The relation is positive even where the claim is negated.
-    """
-
-    id: str
-    subject: str
-    relation: str
-    object: str
-    literal: bool = False
-    """The object is a value (date, number, plain word), not an entity of the chunk."""
-    proposition: str = ""
-    negated: bool = False
-    hedged: bool = False
-    method: str = ""
-    samples: tuple[int, ...] = ()
-    """Numbers of the samples that said so."""
-    evidence: Evidence | None = None
-    """None until grounded, and for ever where the document does not say it."""
-    verdicts: tuple[Verdict, ...] = ()
-    canonical: Canonical | None = None
-    dropped: Drop | None = None
-
-    @property
-    def names(self) -> tuple[str, str, str]:
-        """(subject, relation, object) in canonical form where there is one."""
-        if self.canonical:
-            return self.canonical.subject, self.canonical.relation, self.canonical.object
-        return self.subject, self.relation, self.object
-
-    @property
-    def kept(self) -> bool:
-        return self.dropped is None
-
-    @property
-    def asserted(self) -> bool:
-        """Kept, and neither negated nor hedged: only such a claim becomes a plain fact."""
-        return self.kept and not self.negated and not self.hedged
-
-    def verdict(self, judge: str) -> float | None:
-        """The latest score that `judge` gave, or None."""
-        return next((v.score for v in reversed(self.verdicts) if v.judge == judge), None)
-
-    @property
-    def score(self) -> float:
-        """The latest combined score, else 0.0 (not judged yet)."""
-        found = self.verdict("combined")
-        return 0.0 if found is None else found
-
-
-Claim = Triple
-
-
 class Failure(Struct, frozen=True, omit_defaults=True):
     """Something that did not come through, with its reason and the raw text; never silently lost."""
 
@@ -180,6 +107,37 @@ class ChunkGraph(Struct, frozen=True, omit_defaults=True):
     failures: tuple[Failure, ...] = ()
     samples: int = 0
     """How many readings of the chunk came through: what agreement is counted against."""
+    asked: tuple[Asked, ...] = ()
+    """The prompts behind claims that no document vouches for."""
+
+
+class EventSeed(Struct, frozen=True, omit_defaults=True, tag="event"):
+    """An everyday event about PersonX; `said` where a model made it up, with the prompt."""
+
+    event: str
+    said: Utterance | None = None
+    asked: Asked | None = None
+
+
+class PairSeed(Struct, frozen=True, omit_defaults=True, tag="pair"):
+    """Two things of one class, to be compared."""
+
+    left: str
+    right: str
+    kind: str = ""
+    """Their class ("fruits"), where it is known."""
+
+
+class RelationSeed(Struct, frozen=True, omit_defaults=True, tag="relation"):
+    """A relation given by a definition with <ENT0>, <ENT1> …, and a few tuples that stand in it."""
+
+    relation: str
+    definition: str
+    tuples: tuple[tuple[str, ...], ...]
+    prompts: tuple[str, ...] = ()
+
+
+Seed = EventSeed | PairSeed | RelationSeed
 
 
 class Reading(Struct, frozen=True, omit_defaults=True):
@@ -189,6 +147,8 @@ class Reading(Struct, frozen=True, omit_defaults=True):
     chunks: tuple[ChunkGraph, ...] = ()
     set_aside: str = ""
     """Why the document is not read further ("language: de", "duplicate of …", "empty"), or empty."""
+    seed: Seed | None = None
+    """Set where there is no document: what a model is asked about. `document` and its one chunk then say the seed."""
 
     @property
     def claims(self) -> tuple[Claim, ...]:

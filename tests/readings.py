@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from kgdistill.records import (
+    Asked,
     Canonical,
     Chunk,
     ChunkGraph,
     Claim,
+    Comparative,
     Document,
     Drop,
     Entity,
+    EventSeed,
     Evidence,
+    Inference,
     Merge,
+    PairSeed,
+    Proposition,
     Reading,
+    Seed,
     Span,
     Triple,
+    Utterance,
     Verdict,
 )
 
@@ -93,3 +101,49 @@ def hostile(identity: str = 'x> . <http://evil.test/"}') -> Reading:
 
 def aside() -> Reading:
     return Reading(Document("hallo.txt", "Hallo Welt.", "hallo.txt", language="de"), set_aside="language: de")
+
+
+def said(seed: Seed, text: str, *claims: Claim, prompt: str = "Event: …") -> Reading:
+    """What a model said of a seed."""
+    graph = ChunkGraph(Chunk(text, 0, 0, len(text), text), (), claims, asked=(Asked("k1", prompt),))
+    return Reading(Document(text, text, "seeds.jsonl"), (graph,), seed=seed)
+
+
+def event(text: str = "PersonX buys a train ticket") -> Reading:
+    """An event that a model made up, with two inferences: one kept, one dropped."""
+    utterances = (Utterance("k1", 0, -3.5, 6), Utterance("k1", 4, -4.25, 6))
+    scores = (Verdict("critic", 0.9), Verdict("combined", 0.9, "mean"))
+    claims = (
+        Inference("i1", text, "xNeed", "to check the timetable", method="inferences", said=utterances, verdicts=scores),
+        Inference(
+            "i2", text, "xReact", "blue", method="inferences", said=utterances[:1], dropped=Drop("critic", "0.1 < 0.5")
+        ),
+    )
+    return said(EventSeed(text, Utterance("k0", 2, -9.0, 12), Asked("k0", "Task: event", "seed-model")), text, *claims)
+
+
+def fruits() -> Reading:
+    """Two things with a comparison."""
+    statement = "Compared to lemons, bananas are typically sweeter."
+    claim = Comparative(
+        "c1",
+        "banana",
+        "lemon",
+        "sweetness",
+        "more",
+        statement,
+        "typically",
+        method="comparatives",
+        said=(Utterance("k1", 0, -7.0, 9),),
+    )
+    return said(PairSeed("lemon", "banana", "fruits"), "lemon | banana", claim)
+
+
+def stated(identity: str = "stated.txt") -> Reading:
+    """A document with a proposition that holds one of its claims."""
+    reading = curie(identity)
+    [graph] = reading.chunks
+    text = "Marie Curie was born in Warsaw in 1867."
+    claim = Proposition("p1", text, ("c1", "c2"), method="propositions", evidence=graph.claims[0].evidence)
+    chunk = ChunkGraph(graph.chunk, graph.entities, (*graph.claims, claim))
+    return Reading(reading.document, (chunk,))

@@ -26,6 +26,7 @@ from kgdistill.records import (
     Merge,
     Reading,
     Span,
+    Triple,
     Verdict,
     content_id,
 )
@@ -69,7 +70,7 @@ def reading(document: Document, gold: GoldDocument, chance: random.Random) -> Re
                 rule = chance.choice(RULES)
                 drop = Drop(rule, f"the rule of the {rule} spoke")
             claims.append(
-                Claim(
+                Triple(
                     content_id(document.id, place, wrong),
                     fact.subject,
                     fact.relation,
@@ -99,7 +100,7 @@ def evidence(text: str, start: int, end: int, subject: str, object_: str) -> Evi
 def hostile_reading() -> Reading:
     """A document, names, a type and a reason that try to break out of the page."""
     text = HOSTILE * 3
-    claim = Claim(
+    claim = Triple(
         "hostile",
         "<script>alert(3)</script>",
         '" onmouseover="alert(4)',

@@ -16,7 +16,7 @@ import msgspec
 import pyoxigraph
 import pytest
 import typer.main
-from readings import MERGES, aside, curie
+from readings import MERGES, aside, curie, event, fruits, stated
 from service import Served, served
 
 from kgdistill import KnowledgeGraph, catalog
@@ -66,9 +66,9 @@ def with_object_span(reading: Reading) -> Reading:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two documents that say the same, and one that was set aside."""
+    """Documents that say the same, one that was set aside, and what a model says by itself."""
     folder = tmp_path_factory.mktemp("documented") / "store"
-    readings = [with_object_span(curie()), curie("nobel.txt"), aside()]
+    readings = [with_object_span(curie()), curie("nobel.txt"), stated(), aside(), event(), fruits()]
     write_store(folder, readings, base=BASE, run="quickstart", teacher="kgdistill-mini", merges=MERGES)
     return folder
 

@@ -8,7 +8,7 @@ import pytest
 
 from kgdistill.errors import SourceError
 from kgdistill.evaluate.gold import fact_of, read_gold
-from kgdistill.records import Canonical, Claim, Verdict
+from kgdistill.records import Canonical, Triple, Verdict
 
 CORPUS = Path(__file__).parent.parent / "data" / "gold" / "corpus.jsonl"
 LINE = '{"id": "a", "facts": [{"subject": "X", "relation": "owns", "object": "Y", "negated": true, "quote": "q"}]}\n'
@@ -64,7 +64,7 @@ def test_a_line_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_claim_is_matched_in_its_canonical_names() -> None:
-    claim = Claim(
+    claim = Triple(
         "x", "M. Curie", "was born in", "Warsaw", negated=True, verdicts=(Verdict("combined", 0.4),),
         canonical=Canonical("Marie Curie", "born in", "Warsaw"),
     )  # fmt: skip

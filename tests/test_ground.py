@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgdistill.records import Chunk, ChunkGraph, Claim, Document, Entity, Rewrite, Span, Verdict
+from kgdistill.records import Chunk, ChunkGraph, Claim, Document, Entity, Rewrite, Span, Triple, Verdict
 from kgdistill.text.ground import ground
 
 HEAD = "A title before the chunk.\n\n"
@@ -28,7 +28,7 @@ def quoted(span: Span | None) -> str | None:
 
 
 def test_both_ends_literal_in_one_sentence() -> None:
-    [claim] = run(Claim("1", "babbage", "built", "3  Engines", proposition="Babbage built 3 engines.")).claims
+    [claim] = run(Triple("1", "babbage", "built", "3  Engines", proposition="Babbage built 3 engines.")).claims
     assert (claim.subject, claim.object) == ("Babbage", "3 engines")
     assert claim.evidence is not None
     assert quoted(claim.evidence.sentence) == "Babbage built 3 engines."
@@ -39,7 +39,7 @@ def test_both_ends_literal_in_one_sentence() -> None:
 
 def test_a_pronoun_resolved_earlier_in_the_chunk() -> None:
     [claim] = run(
-        Claim("1", "Ada Lovelace", "born in", "London", proposition="Ada Lovelace was born in London.")
+        Triple("1", "Ada Lovelace", "born in", "London", proposition="Ada Lovelace was born in London.")
     ).claims
     assert claim.evidence is not None
     assert quoted(claim.evidence.sentence) == "She was born in London in 1815."
@@ -49,7 +49,7 @@ def test_a_pronoun_resolved_earlier_in_the_chunk() -> None:
 
 
 def test_a_name_that_only_the_rewrite_has() -> None:
-    said = Claim("1", "Charles Babbage", "built", "3 engines", proposition="Charles Babbage built 3 engines.")
+    said = Triple("1", "Charles Babbage", "built", "3 engines", proposition="Charles Babbage built 3 engines.")
     [claim] = run(said, rewrite=REWRITE).claims
     assert claim.evidence is not None
     assert quoted(claim.evidence.sentence) == "Babbage built 3 engines."
@@ -60,9 +60,9 @@ def test_a_name_that_only_the_rewrite_has() -> None:
 
 def test_what_the_text_does_not_say() -> None:
     claims = run(
-        Claim("1", "Ada Lovelace", "born in", "1816"),
-        Claim("2", "Ada Lovelace", "born in", "Paris", proposition="Ada Lovelace was born in Paris."),
-        Claim("3", "Napoleon", "ruled", "France", verdicts=(Verdict("agreement", 1.0), Verdict("grounding", 1.0))),
+        Triple("1", "Ada Lovelace", "born in", "1816"),
+        Triple("2", "Ada Lovelace", "born in", "Paris", proposition="Ada Lovelace was born in Paris."),
+        Triple("3", "Napoleon", "ruled", "France", verdicts=(Verdict("agreement", 1.0), Verdict("grounding", 1.0))),
     ).claims
     for claim in claims:
         assert claim.evidence is None
@@ -89,7 +89,7 @@ def test_offsets_hold_for_any_text(before: str, after: str, subject: str, object
     document = Document("d", text, "d")
     start = len(before) // 2
     chunk = Chunk("d", 0, start, len(text), text[start:])
-    claim = Claim("1", subject, "of", object_, proposition=proposition)
+    claim = Triple("1", subject, "of", object_, proposition=proposition)
     grounded = ground(ChunkGraph(chunk, (Entity(subject, "thing"),), (claim,)), document)
     [claim] = grounded.claims
     score = claim.verdict("grounding")

@@ -24,7 +24,7 @@ HOUSE = ROOT / "kgdistill"
 FILES = sorted(HOUSE.rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 
-GROUND = {"errors": 0, "records": 1, "contracts": 2}
+GROUND = {"errors": 0, "claims": 1, "records": 2, "contracts": 3}
 HALLS = ("text", "storage", "prompts")
 ROOMS = ("teacher", "encoders", "generate", "judge", "refine", "graph", "distill", "query", "evaluate")
 FLOORS = {

@@ -23,7 +23,7 @@ from kgdistill.evaluate.findings import EDGES, Edge, read_run
 from kgdistill.evaluate.graph_picture import MOST, draw
 from kgdistill.evaluate.highlight import AROUND, segments
 from kgdistill.evaluate.report import write_report
-from kgdistill.records import Claim, Document, Evidence, Span
+from kgdistill.records import Document, Evidence, Span, Triple
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 DRAWN = {"line", "circle", "rect", "path", "polyline"}
@@ -181,7 +181,7 @@ def test_pieces_are_the_documents_characters(text: str, data: st.DataObject) -> 
         return Span(start, data.draw(st.integers(start, len(text))))
 
     sentence = span()
-    claim = Claim("x", "s", "r", "o", evidence=Evidence(sentence, span(), span()))
+    claim = Triple("x", "s", "r", "o", evidence=Evidence(sentence, span(), span()))
     pieces = segments(claim, Document("d", text, "d"))
     shown = "".join(piece.text for piece in pieces if piece.mark != "cut")
     assert text[sentence.start : sentence.end] == shown or not shown or shown in text
@@ -189,21 +189,21 @@ def test_pieces_are_the_documents_characters(text: str, data: st.DataObject) -> 
 
 def test_subject_and_object_are_marked() -> None:
     text = "Yes. Curie won the prize in Paris."
-    claim = Claim("x", "Curie", "won", "prize", evidence=Evidence(Span(5, 34), Span(5, 10), Span(19, 24)))
+    claim = Triple("x", "Curie", "won", "prize", evidence=Evidence(Span(5, 34), Span(5, 10), Span(19, 24)))
     pieces = [(piece.text, piece.mark) for piece in segments(claim, Document("d", text, "d"))]
     assert pieces == [("Curie", "subject"), (" won the ", ""), ("prize", "object"), (" in Paris.", "")]
-    assert segments(Claim("x", "s", "r", "o"), Document("d", text, "d")) == []
+    assert segments(Triple("x", "s", "r", "o"), Document("d", text, "d")) == []
 
 
 def test_marks_that_overlap_are_not_nested() -> None:
-    claim = Claim("x", "s", "r", "o", evidence=Evidence(Span(0, 9), Span(0, 5), Span(3, 9)))
+    claim = Triple("x", "s", "r", "o", evidence=Evidence(Span(0, 9), Span(0, 5), Span(3, 9)))
     pieces = [(piece.text, piece.mark) for piece in segments(claim, Document("d", "University", "d"))]
     assert pieces == [("Unive", "subject"), ("rsit", "")]
 
 
 def test_a_very_long_sentence_is_cut_around_its_marks() -> None:
     text = "x " * 3000 + "Curie won" + " y" * 3000
-    claim = Claim("x", "Curie", "won", "z", evidence=Evidence(Span(0, len(text)), Span(6000, 6005)))
+    claim = Triple("x", "Curie", "won", "z", evidence=Evidence(Span(0, len(text)), Span(6000, 6005)))
     pieces = segments(claim, Document("d", text, "d"))
     assert ("Curie", "subject") in [(piece.text, piece.mark) for piece in pieces]
     assert sum(len(piece.text) for piece in pieces) <= AROUND + 4

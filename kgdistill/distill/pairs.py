@@ -29,7 +29,7 @@ class PairSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def make_pairs(readings: Iterable[Reading], settings: PairSettings) -> Iterator[Pair]:
-    """One pair for each document that was read, in order; a text seen before is left out.
+    """One pair for each document that was read, in order; a text seen before is left out, and so are seeds.
 
     Subject and object are spelt as in the document (a student copies them), the relation is canonical.
     """
@@ -37,7 +37,7 @@ def make_pairs(readings: Iterable[Reading], settings: PairSettings) -> Iterator[
     for reading in readings:
         text = reading.document.text
         key = content_id(" ".join(text.split()).casefold(), length=32)
-        if reading.set_aside or key in seen:
+        if reading.set_aside or reading.seed or key in seen:
             continue
         pair = make_pair(reading, settings)
         if pair.facts or settings.empty:
@@ -48,12 +48,13 @@ def make_pairs(readings: Iterable[Reading], settings: PairSettings) -> Iterator[
 def make_pair(reading: Reading, settings: PairSettings) -> Pair:
     """The pair of one reading."""
     document = reading.document
-    kept = [claim for claim in reading.claims if claim.kept and claim.evidence]
+    triples = [claim for claim in reading.claims if isinstance(claim, Triple)]
+    kept = [claim for claim in triples if claim.kept and claim.evidence]
     facts = _distinct(map(_fact, kept))
     held = {(f.subject, f.relation, f.object) for f in facts}
     dropped = [
         claim
-        for claim in reading.claims
+        for claim in triples
         if claim.dropped and claim.dropped.rule not in settings.neutral and not claim.dropped.instead
     ]
     negatives = _distinct(map(_fact, dropped)) if settings.negatives else ()

@@ -59,12 +59,14 @@ class Found(Struct):
     """Everything that was counted and picked out of the readings."""
 
     documents: int = 0
+    seeds: int = 0
+    """How many of them are no documents, but what a model was asked about."""
     set_aside: Counter[str] = field(default_factory=Counter)
     chunks: int = 0
     claims: int = 0
     grounded: int = 0
     judged: int = 0
-    """Grounded claims with a score."""
+    """Claims with a score: of those that a document says, or of those that a model says by itself."""
     kept: int = 0
     negated: int = 0
     """Of the kept claims."""
@@ -93,6 +95,7 @@ def gather(readings: Iterable[Reading]) -> Found:
             found.set_aside[reading.set_aside.split(":")[0].split(" of ")[0]] += 1
             continue
         claims = reading.claims
+        found.seeds += reading.seed is not None
         found.chunks += len(reading.chunks)
         found.lengths.append(Length(len(words(reading.document.text)), len(claims), sum(c.kept for c in claims)))
         best: tuple[tuple[float, str], Example] | None = None
@@ -118,7 +121,7 @@ def _count(claim: Claim, found: Found) -> None:
     found.grounded += claim.evidence is not None
     score = claim.verdict("combined")
     if score is not None:
-        found.judged += claim.evidence is not None
+        found.judged += claim.evidence is not None or bool(claim.said)
         found.scores[claim.kept][min(BINS - 1, int(score * BINS))] += 1
     if claim.dropped:
         found.dropped[claim.dropped.rule] += 1
@@ -149,7 +152,12 @@ def _pick(example: Example, found: Found) -> None:
 
 
 def _showable(claim: Claim) -> float:
-    """How well a claim serves as an example: its score where subject and object stand in the sentence, else 0."""
+    """How well a claim serves as an example: its score where subject and object stand in the sentence, else 0.
+
+    What a model says by itself needs no sentence.
+    """
+    if claim.asserted and claim.said:
+        return max(claim.score, 1e-6)
     if not (claim.asserted and claim.evidence and claim.evidence.subject and claim.evidence.object):
         return 0.0
     return max(claim.score, 1e-6) * (0.8 if claim.literal else 1.0)

@@ -186,14 +186,14 @@ def _funnel(run: Run) -> list[tuple[str, list[Step]]]:
     if found and found.claims:
         counts = [
             ("claims", found.claims),
-            ("grounded", found.grounded),
+            *([] if found.seeds else [("grounded", found.grounded)]),
             ("judged", found.judged),
             ("kept", found.kept),
         ]
         notes = {
             "claims": "what the teacher wrote",
             "grounded": "found in the document's own words",
-            "judged": "grounded, and given a score",
+            "judged": "given a score" if found.seeds else "grounded, and given a score",
             "kept": f"{found.negated:,} of them negated, {found.hedged:,} hedged",
         }
         groups.append(("Claims", [Step(name, n, n / found.claims, notes[name]) for name, n in counts]))

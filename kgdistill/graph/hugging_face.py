@@ -77,6 +77,7 @@ facts = load_dataset("path/to/this/folder", "facts", split="train")
   claim itself spells them.
 - `document`, `start`, `end`, `quote`: the sentence that says so. Offsets count Unicode code points of the document's
   text, which is not part of this dataset; `sha256` (in `documents`) tells whether a text is the right one.
+- `from_model`: no document says it, but the model by itself; `document` is then what the model was asked about.
 - `score`: from 0 to 1, empty where no judge spoke.
 - Addresses in the RDF export begin with `{graph.base}`.
 

@@ -108,5 +108,22 @@ def names_iri(base: str) -> str:
 
 
 def model_facts_iri(base: str) -> str:
-    """The named graph reserved for claims that no document vouches for."""
+    """The named graph of plain facts that no document vouches for."""
     return f"{base}graph/model-facts"
+
+
+def model_evidence_iri(base: str, seed: str) -> str:
+    """The named graph that holds what a model said of one seed."""
+    return f"{base}model-evidence/{local(seed)}"
+
+
+def seed_iri(base: str, seed: str) -> str:
+    return f"{base}seed/{local(seed)}"
+
+
+def model_claim_iri(base: str, seed: str, claim: str) -> str:
+    return f"{base}model-claim/{local(seed)}/{local(claim)}"
+
+
+def prompt_iri(base: str, key: str) -> str:
+    return f"{base}prompt/{local(key)}"

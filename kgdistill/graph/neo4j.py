@@ -18,7 +18,7 @@ NODES = {
     "aliases:string[]": "string",
     ":LABEL": "string",
 }
-_KINDS = {"string": "", "int64": ":long", "float64": ":double"}
+_KINDS = {"string": "", "int64": ":long", "float64": ":double", "bool": ":boolean"}
 RELATIONSHIPS = {
     ":START_ID": "string",
     ":END_ID": "string",

@@ -80,7 +80,8 @@ class PropertyGraph:
         for row in rows(self._folder / "facts.parquet"):
             if row["asserted"]:
                 (source, *_), (target, *_) = self._ends(row)
-                address = iri.claim_iri(self._base, row["document"], row["id"])
+                mint = iri.model_claim_iri if row["from_model"] else iri.claim_iri
+                address = mint(self._base, row["document"], row["id"])
                 yield Edge(address, source, target, {name: row[name] for name in EDGE})
 
     def _ends(self, row: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:

@@ -16,8 +16,10 @@ from msgspec import Struct
 from kgdistill.errors import RunFolderError
 from kgdistill.graph import views
 from kgdistill.graph.iri import check_base
+from kgdistill.graph.labels import Renaming
 from kgdistill.graph.tables import CLAIMS, DOCUMENTS, ENTITIES, Table, claim_rows, document_row, entity_rows
-from kgdistill.graph.vocabulary import Renaming, merge_quads, prefixes, quads
+from kgdistill.graph.terms import prefixes
+from kgdistill.graph.vocabulary import merge_quads, quads
 from kgdistill.records import Merge, Reading
 from kgdistill.storage.artifact import latest
 from kgdistill.storage.shards import disk_errors, write_bytes
@@ -38,9 +40,11 @@ class StoreCounts(Struct, frozen=True):
     documents: int
     claims: int
     facts: int
-    """Asserted claims: kept, not negated, not hedged."""
+    """Asserted claims of documents: kept, not negated, not hedged."""
     merges: int
     quads: int
+    model_facts: int = 0
+    """Asserted claims that no document vouches for."""
 
 
 class About(Struct, frozen=True):
@@ -87,7 +91,8 @@ def write_store(
         total = len(store)
         # The database unlocks when its last handle is gone.
         del store
-    counts = StoreCounts(tables.documents.count, tables.claims.count, tables.facts, len(merges), total)
+    said = tables.claims.count, tables.facts
+    counts = StoreCounts(tables.documents.count, *said, len(merges), total, tables.model_facts)
     write_bytes(folder / "graph.json", msgspec.json.encode(About(base, run, teacher, counts)))
     return counts
 
@@ -96,7 +101,7 @@ class _Tables:
     """The three tables of a store, filled by the readings on their way to the database."""
 
     def __init__(self, folder: Path, renaming: Renaming) -> None:
-        self.renaming, self.facts = renaming, 0
+        self.renaming, self.facts, self.model_facts = renaming, 0, 0
         self.claims = Table(folder / "facts.parquet", CLAIMS)
         self.entities = Table(folder / "entities.parquet", ENTITIES)
         self.documents = Table(folder / "documents.parquet", DOCUMENTS)
@@ -106,7 +111,8 @@ class _Tables:
             self.documents.add(document_row(reading))
             for row in claim_rows(reading):
                 self.claims.add(row)
-                self.facts += row["asserted"]
+                self.facts += row["asserted"] and not row["from_model"]
+                self.model_facts += row["asserted"] and row["from_model"]
             for row in entity_rows(reading, self.renaming):
                 self.entities.add(row)
             yield reading
@@ -170,9 +176,14 @@ class KnowledgeGraph:
         return self.store.query(sparql, prefixes=self.prefixes, use_default_graph_as_union=True)
 
     def facts(self) -> pandas.DataFrame:
-        """A row for each asserted claim (kept, not negated, not hedged) with its evidence and score."""
+        """A row for each asserted claim (kept, not negated, not hedged) of a document, with its evidence and score."""
         table = self.claims()
-        return table[table["asserted"]].reset_index(drop=True)
+        return table[table["asserted"] & ~table["from_model"]].reset_index(drop=True)
+
+    def model_facts(self) -> pandas.DataFrame:
+        """The same for what a model said without a document; `document` is then the seed."""
+        table = self.claims()
+        return table[table["asserted"] & table["from_model"]].reset_index(drop=True)
 
     def claims(self) -> pandas.DataFrame:
         """A row for every claim ever made, dropped ones with rule and reason."""
@@ -186,9 +197,9 @@ class KnowledgeGraph:
         """All graphs as an rdflib Dataset, in memory."""
         return views.dataset(self.store, self.prefixes)
 
-    def to_networkx(self) -> networkx.MultiDiGraph:
-        """The asserted facts as a graph of entities and values; `views.network` says what nodes and edges carry."""
-        return views.network(self.folder)
+    def to_networkx(self, from_model: bool = False) -> networkx.MultiDiGraph:
+        """The asserted facts of documents, or of a model, as a graph; `views.network` says what it carries."""
+        return views.network(self.folder, from_model)
 
     def close(self) -> None:
         self._store = None

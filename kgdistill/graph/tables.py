@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kgdistill.graph.labels import Renaming
 from kgdistill.graph.literals import scrub, text_digest
-from kgdistill.graph.vocabulary import Renaming
 from kgdistill.records import Claim, Document, Reading, Span
 from kgdistill.storage.shards import disk_errors
 
@@ -16,6 +16,8 @@ ROWS = 20_000
 
 CLAIMS = {
     "id": "string",
+    "kind": "string",
+    "from_model": "bool",
     "subject": "string",
     "relation": "string",
     "object": "string",
@@ -103,7 +105,8 @@ def claim_rows(reading: Reading) -> Iterator[dict[str, Any]]:
     """A row for each claim, kept or not."""
     for graph in reading.chunks:
         for claim in graph.claims:
-            yield {**_said(claim), **_found(claim, reading.document), "chunk": graph.chunk.index}
+            place = {"chunk": graph.chunk.index, "from_model": reading.seed is not None}
+            yield {**_said(claim), **_found(claim, reading.document), **place}
 
 
 def entity_rows(reading: Reading, renaming: Renaming) -> Iterator[dict[str, Any]]:
@@ -144,6 +147,7 @@ def _said(claim: Claim) -> dict[str, Any]:
     dropped = claim.dropped
     return {
         "id": scrub(claim.id),
+        "kind": str(claim.__struct_config__.tag),
         "subject": scrub(subject),
         "relation": scrub(relation),
         "object": scrub(target),

@@ -13,12 +13,13 @@ from msgspec import Struct
 
 from kgdistill.graph.constraints import Node
 from kgdistill.graph.shacl import Shapes, Violation, describe
-from kgdistill.graph.vocabulary import DERIVED, TYPE, own
+from kgdistill.graph.terms import DERIVED, TYPE, own
 from kgdistill.storage.shards import write_bytes
 
 NAMES = 100
 """Names and merges that are checked for each document where the number of documents is limited."""
 LENGTH = own("length")
+CLAIMS = {own("Claim"), own("ModelClaim")}
 SHOWN = 100
 """Violations that a report spells out; all are counted."""
 
@@ -58,7 +59,7 @@ def validate(graph: pyoxigraph.Store | Iterable[pyoxigraph.Quad], *, limit: int 
     found: list[Violation] = []
     for part, of_document in _parts(graph, limit) if isinstance(graph, pyoxigraph.Store) else _gathered(graph, limit):
         documents += of_document
-        claims += sum(own("Claim") in node.get(TYPE, ()) for node in part.values())
+        claims += sum(not CLAIMS.isdisjoint(node.get(TYPE, ())) for node in part.values())
         for violation in shapes.violations(part):
             count += 1
             if len(found) < SHOWN:
@@ -99,7 +100,8 @@ def _gathered(quads: Iterable[pyoxigraph.Quad], limit: int | None) -> Iterator[P
 def _kind(graph: Any) -> str:
     """What a named graph holds: "facts", "names" or "evidence"."""
     name = graph.value
-    return "facts" if name.endswith("graph/facts") else "names" if name.endswith("graph/names") else "evidence"
+    plain = name.endswith(("graph/facts", "graph/model-facts"))
+    return "facts" if plain else "names" if name.endswith("graph/names") else "evidence"
 
 
 def with_lengths(evidence: dict[Any, Node]) -> dict[Any, Node]:

@@ -65,8 +65,8 @@ def term(value: Any) -> Any:
     return rdflib.URIRef(value.value)
 
 
-def network(folder: Path) -> networkx.MultiDiGraph:
-    """The asserted facts of a store as a directed multigraph, an edge for each claim.
+def network(folder: Path, from_model: bool = False) -> networkx.MultiDiGraph:
+    """The asserted facts of a store's documents (or of a model) as a directed multigraph, an edge for each claim.
 
     Nodes are canonical names with `label`, `types` (sorted list) and `literal`; a value is a node of its own, its key
     being (name, "literal") so that it is never mistaken for the entity of that name. Edges are keyed by claim id within
@@ -86,7 +86,7 @@ def network(folder: Path) -> networkx.MultiDiGraph:
         return key
 
     for row in rows(folder / "facts.parquet"):
-        if row["asserted"]:
+        if row["asserted"] and row["from_model"] == from_model:
             subject, target = place(row["subject"]), place(row["object"], row["literal"])
             found.add_edge(subject, target, key=f"{row['document']} {row['id']}", **{name: row[name] for name in EDGE})
     return found

@@ -28,7 +28,7 @@ class Combine(Struct, frozen=True, forbid_unknown_fields=True):
     how: Literal["mean", "product", "minimum", "logistic"] = "mean"
     """Weighted mean, weighted geometric mean, smallest score, or weighted mean of the log-odds."""
     ungrounded: float = 0.3
-    """Highest score of a claim without evidence in its document."""
+    """Highest score of a claim without evidence in its document; none for what a model says of itself."""
 
     def __post_init__(self) -> None:
         bad = [judge for judge, weight in self.weights.items() if not (math.isfinite(weight) and weight >= 0)]
@@ -66,7 +66,7 @@ def combine(claim: Claim, rule: Combine, calibrator: Calibrator | None = None) -
     if calibrator is not None and calibrator.fitted:
         score = calibrator.apply(score)
         notes.append("calibrated")
-    if claim.evidence is None and score > rule.ungrounded:
+    if claim.evidence is None and not claim.said and score > rule.ungrounded:
         score = rule.ungrounded
         notes.append("capped: ungrounded")
     verdict = Verdict("combined", min(1.0, max(0.0, score)), "; ".join(notes))

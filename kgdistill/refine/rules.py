@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kgdistill.errors import RecipeError
-from kgdistill.records import Claim, Drop, Reading
+from kgdistill.records import Claim, Drop, Proposition, Reading
 from kgdistill.text import names
 
 PRONOUNS = {
@@ -92,7 +92,7 @@ def ends(reading: Reading, settings: Rules) -> Reading:
     def test(claim: Claim) -> Drop | None:
         for part in ("subject", "relation", "object"):
             name: str = getattr(claim, part)
-            value = part == "object" and claim.literal and name.strip()
+            value = part == "object" and claim.literal and (name.strip() or isinstance(claim, Proposition))
             if not value and not any(letter.isalnum() for letter in name):
                 return Drop("empty", f"the {part} is empty")
         for part in ("subject",) if claim.literal else ("subject", "object"):
@@ -111,8 +111,8 @@ def overlong(reading: Reading, settings: Rules) -> Reading:
     """Drop claims with a part longer than `max_name` code points ("overlong")."""
 
     def test(claim: Claim) -> Drop | None:
-        longest = max(len(claim.subject), len(claim.relation), len(claim.object))
-        if settings.max_name and longest > settings.max_name:
+        longest = max(map(len, claim.stated))
+        if settings.max_name and not isinstance(claim, Proposition) and longest > settings.max_name:
             return Drop("overlong", f"a name of {longest} characters; at most {settings.max_name} are kept")
         return None
 
@@ -144,10 +144,10 @@ def generic_relations(reading: Reading, settings: Rules) -> Reading:
 
 
 def ungrounded(reading: Reading, settings: Rules) -> Reading:
-    """Drop claims without evidence in the document ("ungrounded")."""
+    """Drop claims without evidence in the document ("ungrounded"); what a model says of itself needs none."""
 
     def test(claim: Claim) -> Drop | None:
-        if settings.drop_ungrounded and claim.evidence is None:
+        if reading.seed is None and settings.drop_ungrounded and claim.evidence is None:
             return Drop("ungrounded", "no sentence of the document says it")
         return None
 
@@ -174,8 +174,11 @@ def screen(reading: Reading, settings: Rules) -> Reading:
 
 
 def cap(reading: Reading, settings: Rules) -> Reading:
-    """Keep at most `per_hundred_words` claims per 100 words, best scores (then earliest) first ("cap")."""
-    if not settings.per_hundred_words:
+    """Keep at most `per_hundred_words` claims per 100 words, best scores (then earliest) first ("cap").
+
+    Seeds have no cap.
+    """
+    if not settings.per_hundred_words or reading.seed is not None:
         return reading
     words = count_words(reading.document.text)
     most = math.ceil(words * settings.per_hundred_words / 100)

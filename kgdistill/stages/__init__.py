@@ -8,9 +8,11 @@ from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
 from kgdistill.stages.school import School
+from kgdistill.stages.seeds import Seeds
 
 STAGES: dict[str, type[Stage]] = {
     "read": Read,
+    "seeds": Seeds,
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,

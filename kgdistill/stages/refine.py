@@ -148,8 +148,9 @@ class Refine(ShardStage, frozen=True, forbid_unknown_fields=True):
         for reading in records:
             reading = reclaimed(reading, lambda claim: rescored(claim, self.combine, calibrator))
             reading = relations.apply(entities.apply(reading, same_entities), same_relations)
-            reading = rules.screen(reading, self.rules)
-            reading = variety.near_repeats(variety.repeats(reading), bench.encoder, self.variety)
+            reading = variety.repeats(rules.screen(reading, self.rules))
+            if reading.seed is None:  # what models say of one seed is alike by its nature
+                reading = variety.near_repeats(reading, bench.encoder, self.variety)
             yield rules.cap(reading, self.rules)
 
 
@@ -161,7 +162,7 @@ def rescored(claim: Claim, rule: Combine | None, calibrator: Calibrator) -> Clai
     if score is None or not calibrator.fitted:
         return claim
     found = calibrator.apply(score)
-    verdict = Verdict("combined", found if claim.evidence else min(found, score), "calibrated")
+    verdict = Verdict("combined", found if claim.evidence or claim.said else min(found, score), "calibrated")
     return msgspec.structs.replace(claim, verdicts=(*claim.verdicts, verdict))
 
 

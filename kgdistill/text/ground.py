@@ -8,7 +8,7 @@ import unicodedata
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kgdistill.records import ChunkGraph, Claim, Document, Entity, Evidence, Span, Verdict
+from kgdistill.records import ChunkGraph, Document, Entity, Evidence, Span, Triple, Verdict
 from kgdistill.text.names import find, find_all, spelling
 from kgdistill.text.overlap import words
 from kgdistill.text.split import sentence_spans
@@ -51,7 +51,10 @@ def ground(graph: ChunkGraph, document: Document) -> ChunkGraph:
         )
         for entity in graph.entities
     )
-    claims = tuple(_grounded(claim, sentences, numbers, graph, document) for claim in graph.claims)
+    claims = tuple(
+        _grounded(claim, sentences, numbers, graph, document) if isinstance(claim, Triple) else claim
+        for claim in graph.claims
+    )
     return replace(graph, entities=entities, claims=claims)
 
 
@@ -98,8 +101,8 @@ def _numbers(text: str) -> frozenset[str]:
 
 
 def _grounded(
-    claim: Claim, sentences: list[_Sentence], numbers: frozenset[str], graph: ChunkGraph, document: Document
-) -> Claim:
+    claim: Triple, sentences: list[_Sentence], numbers: frozenset[str], graph: ChunkGraph, document: Document
+) -> Triple:
     chunk = graph.chunk
     best: _Sentence | None = None
     best_rank = (0.0, 0.0, 0.0)
