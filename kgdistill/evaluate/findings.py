@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from kgdistill.errors import KgdistillError, StorageError
 from kgdistill.evaluate.benchmark import Benchmark
+from kgdistill.evaluate.comparison import Comparison, read_comparison
 from kgdistill.evaluate.reliability import Reliability
 from kgdistill.evaluate.scores import Scores
 from kgdistill.records import Chunk, Claim, Document, Failure, Merge, Reading
@@ -197,6 +198,8 @@ class Run(Struct, frozen=True):
     scores: Scores | None
     benchmark: Benchmark | None
     failures: tuple[Reason, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    """Tables that stages left: sets of claims side by side."""
 
 
 def read_run(run: Path) -> Run:
@@ -215,6 +218,7 @@ def read_run(run: Path) -> Run:
         scores=_read(scores.folder / "scores.json", Scores) if scores else None,
         benchmark=_read(benchmark.folder / "benchmark.json", Benchmark) if benchmark else None,
         failures=tuple(_failures(run, state)),
+        comparisons=tuple(_comparisons(run, state)),
     )
 
 
@@ -239,6 +243,12 @@ def _read(path: Path, kind: type[Kind]) -> Kind:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(f"{path} is damaged ({error}): delete its folder, run again") from error
+
+
+def _comparisons(run: Path, state: dict[str, Any]) -> Iterator[Comparison]:
+    for stage in state.get("stages", []):
+        if found := read_comparison(run / stage["folder"]):
+            yield found
 
 
 def _failures(run: Path, state: dict[str, Any]) -> Iterator[Reason]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from kgdistill.contracts import Stage
 from kgdistill.stages.build import Decontextualise, FindNounPhrases, Generate, Ground, Judge, Read, Split
+from kgdistill.stages.comet import SampleComet, TrainComet, WeighInferences
+from kgdistill.stages.commonsense import Criticise, Events, Infer, JudgeInferences, TrainCritic
 from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
@@ -13,6 +15,14 @@ from kgdistill.stages.seeds import Seeds
 STAGES: dict[str, type[Stage]] = {
     "read": Read,
     "seeds": Seeds,
+    "events": Events,
+    "infer": Infer,
+    "judge_inferences": JudgeInferences,
+    "critic": TrainCritic,
+    "criticise": Criticise,
+    "comet": TrainComet,
+    "sample_comet": SampleComet,
+    "weigh_inferences": WeighInferences,
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,

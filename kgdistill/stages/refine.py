@@ -20,8 +20,10 @@ from kgdistill.graph.store import write_store
 from kgdistill.graph.validate import validate_store
 from kgdistill.judge.calibrate import Calibrator, cross_fit, fit
 from kgdistill.judge.combine import Combine, combine
+from kgdistill.judge.critic import read_about
 from kgdistill.records import Claim, Failure, Merge, Reading, Verdict
 from kgdistill.refine import entities, relations, rules, variety
+from kgdistill.refine.critic import criticise
 from kgdistill.refine.entities import Aliases
 from kgdistill.refine.relations import Clusters
 from kgdistill.refine.rules import Rules
@@ -132,7 +134,7 @@ class Refine(ShardStage, frozen=True, forbid_unknown_fields=True):
     """Marks what is not kept, with the reason: rules, repeats, near repeats, caps; and brings names together."""
 
     needs: ClassVar[tuple[str, ...]] = ("readings",)
-    wants: ClassVar[tuple[str, ...]] = ("calibration", "names")
+    wants: ClassVar[tuple[str, ...]] = ("calibration", "names", "critic")
     gives: ClassVar[str] = "readings"
     uses: ClassVar[frozenset[str]] = ENCODER
 
@@ -140,18 +142,32 @@ class Refine(ShardStage, frozen=True, forbid_unknown_fields=True):
     variety: variety.Variety = field(default_factory=variety.Variety)
     combine: Combine | None = None
     """Another rule than the judge's; None: the judge's combined score as it is, calibrated where there is gold."""
+    recall: float | None = None
+    """Drop what a trained critic scores below its cut-off for this recall; None: its cut-offs are not used."""
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         calibrator, merges = upstream_calibrator(bench), list(upstream_merges(bench))
+        cut = self._cut(bench)
         same_entities = entities.links(merges)
         same_relations = relations.links(merges)
         for reading in records:
             reading = reclaimed(reading, lambda claim: rescored(claim, self.combine, calibrator))
             reading = relations.apply(entities.apply(reading, same_entities), same_relations)
-            reading = variety.repeats(rules.screen(reading, self.rules))
+            reading = rules.screen(reading, self.rules)
+            if cut is not None and self.recall is not None:
+                reading = criticise(reading, cut, self.recall)
+            reading = variety.repeats(reading)
             if reading.seed is None:  # what models say of one seed is alike by its nature
                 reading = variety.near_repeats(reading, bench.encoder, self.variety)
             yield rules.cap(reading, self.rules)
+
+    def _cut(self, bench: Bench) -> float | None:
+        """The critic's cut-off. Raises RecipeError where a recall is aimed at and no critic was trained."""
+        if self.recall is None:
+            return None
+        if not bench.has("critic"):
+            raise RecipeError("refine: `recall` needs a stage that trains a critic before it")
+        return read_about(bench.upstream("critic")).cut(self.recall)
 
 
 def rescored(claim: Claim, rule: Combine | None, calibrator: Calibrator) -> Claim:

@@ -1,0 +1,103 @@
+"""Worked examples of everyday inferences: for each relation some events, each with a tail that holds."""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "xNeed": (
+        ("PersonX paints the garden fence", "to buy a tin of paint"),
+        ("PersonX returns PersonY's umbrella", "to borrow the umbrella from PersonY"),
+        ("PersonX wins the spelling contest", "to practise difficult words"),
+        ("PersonX catches the last bus", "to run to the bus stop"),
+        ("PersonX adopts a stray cat", "to visit the animal shelter"),
+        ("PersonX shows PersonY how to skate", "to know how to skate"),
+    ),
+    "xIntent": (
+        ("PersonX sets three alarms", "to wake up on time"),
+        ("PersonX sends PersonY flowers", "to cheer PersonY up"),
+        ("PersonX moves closer to work", "to spend less time in traffic"),
+        ("PersonX learns a few words of Greek", "to speak with the hosts on holiday"),
+        ("PersonX hides the chocolate", "to keep it from the children"),
+        ("PersonX joins PersonY's choir", "to sing with other people"),
+    ),
+    "xWant": (
+        ("PersonX fails the driving test", "to take the test again"),
+        ("PersonX finds a wallet on the bench", "to give it back to its owner"),
+        ("PersonX argues with PersonY", "to make peace with PersonY"),
+        ("PersonX finishes a long novel", "to talk about it with somebody"),
+        ("PersonX plants tomatoes", "to harvest ripe tomatoes in summer"),
+        ("PersonX misses the train", "to know when the next train leaves"),
+    ),
+    "xEffect": (
+        ("PersonX skips breakfast", "gets hungry before noon"),
+        ("PersonX spills coffee on PersonY's laptop", "has to pay for the repair"),
+        ("PersonX practises the violin every day", "plays with more confidence"),
+        ("PersonX walks home in the rain", "gets wet shoes"),
+        ("PersonX lends PersonY money", "has less money than before"),
+        ("PersonX stays up all night", "falls asleep at work"),
+    ),
+    "xReact": (
+        ("PersonX receives a letter from an old friend", "delighted"),
+        ("PersonX breaks PersonY's favourite cup", "guilty"),
+        ("PersonX hears footsteps in the empty house", "frightened"),
+        ("PersonX waits two hours at the doctor's", "impatient"),
+        ("PersonX finishes the marathon", "exhausted but proud"),
+        ("PersonX forgets the words of the song on stage", "ashamed"),
+    ),
+    "xAttr": (
+        ("PersonX gives PersonY the last slice", "generous"),
+        ("PersonX leaves dirty dishes in the sink", "careless"),
+        ("PersonX checks the contract twice", "cautious"),
+        ("PersonX sings loudly in the street", "outgoing"),
+        ("PersonX takes apart the old radio", "curious"),
+        ("PersonX never misses PersonY's birthday", "attentive"),
+    ),
+    "HinderedBy": (
+        ("PersonX bakes a cake", "there are no eggs left"),
+        ("PersonX rides a bicycle to school", "a tyre is flat"),
+        ("PersonX brings PersonY soup in the clinic", "the visiting hours are over"),
+        ("PersonX buys an old farm", "the bank refuses PersonX a loan"),
+        ("PersonX watches the stars", "the sky is cloudy"),
+        ("PersonX calls PersonY", "PersonX's phone is broken"),
+    ),
+    "oReact": (
+        ("PersonX gives PersonY the last slice", "grateful"),
+        ("PersonX plays the drums at midnight", "annoyed"),
+        ("PersonX cancels the party", "disappointed"),
+        ("PersonX confides in PersonY", "trusted"),
+        ("PersonX saves a child from the river", "relieved"),
+        ("PersonX laughs at PersonY's accent", "hurt"),
+    ),
+    "oEffect": (
+        ("PersonX takes PersonY to the ferry", "catches the ferry"),
+        ("PersonX leaves the gate open", "have to look for the dog"),
+        ("PersonX gives PersonY diving lessons", "is no longer afraid of deep water"),
+        ("PersonX brings cake to the office", "eat a piece of it"),
+        ("PersonX steals PersonY's bicycle", "has to walk home"),
+        ("PersonX shouts at the waiter", "turn their heads"),
+    ),
+    "oWant": (
+        ("PersonX carries PersonY's piano upstairs", "to invite PersonX to dinner"),
+        ("PersonX breaks a neighbour's window", "to be paid for the glass"),
+        ("PersonX tells a funny story", "to hear another one"),
+        ("PersonX ignores PersonY's messages", "to know what is wrong"),
+        ("PersonX wins the election", "to congratulate PersonX"),
+        ("PersonX falls off the ladder", "to call a doctor"),
+    ),
+    "isBefore": (
+        ("PersonX folds shirts into a suitcase", "PersonX leaves for the station"),
+        ("PersonX applies for a job", "PersonX is invited to an interview"),
+        ("PersonX invites PersonY to dinner", "PersonX cooks a meal for two"),
+        ("PersonX plants a seed", "PersonX waters the soil"),
+        ("PersonX buys a ticket", "PersonX watches the film"),
+        ("PersonX quarrels with PersonY", "PersonX says sorry to PersonY"),
+    ),
+    "isAfter": (
+        ("PersonX leaves for the station", "PersonX packs a suitcase"),
+        ("PersonX dries the dishes", "PersonX washes the dishes"),
+        ("PersonX thanks PersonY for the present", "PersonX opens PersonY's parcel"),
+        ("PersonX puts on a plaster", "PersonX cuts a finger"),
+        ("PersonX celebrates the exam result", "PersonX passes the exam"),
+        ("PersonX eats fresh bread", "PersonX goes to the bakery"),
+    ),
+}
+"""(event, tail) by relation; people are PersonX and PersonY, as in the events that are asked about."""

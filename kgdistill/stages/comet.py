@@ -1,0 +1,189 @@
+"""The student of inferences: trained on what is kept, sampled on events that it has not seen, and weighed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import msgspec
+from msgspec.structs import replace
+
+from kgdistill.contracts import Bench, CorpusStage
+from kgdistill.errors import RecipeError
+from kgdistill.evaluate.commonsense import Weighed, weigh
+from kgdistill.evaluate.comparison import Comparison, write_comparison
+from kgdistill.judge.critic import NAME, About, Said, read_about
+from kgdistill.records import Inference, Reading, content_id
+from kgdistill.storage.inferences import Row, Split, read_atomic10x, read_labelled, write_atomic10x
+from kgdistill.storage.shards import write_bytes
+from kgdistill.storage.sources import fingerprint
+from kgdistill.teacher import weights
+from kgdistill.text.inferences import tail_fault
+from kgdistill.text.names import normal
+
+STUDENT = "student.jsonl"
+TEACHER = "atomic10x.jsonl"
+
+
+def split_of(event: str, seed: int) -> Split:
+    """The split that an event's words alone decide: 80, 10 and 10 in 100, so that no event is in two of them."""
+    place = int(content_id("event split", seed, normal(event)), 16) / 16**16
+    return "train" if place < 0.8 else "val" if place < 0.9 else "test"
+
+
+class TrainComet(CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """A causal model fine-tuned on the kept inferences of training events, in COMET's format; see distill/comet."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "comet"
+
+    model: str = "kgdistill-mini"
+    """Folder or hub name of the causal model to start from."""
+    settings: dict[str, object] = msgspec.field(default_factory=dict)
+    """Settings of the student (distill/comet), as a table."""
+    threads: int = 0
+    """CPU threads; 0: all cores."""
+
+    def fingerprint(self) -> str:
+        return weights.fingerprint(weights.find_folder(self.model))
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> None:
+        import torch
+
+        from kgdistill.distill.comet import Comet, CometSettings
+
+        torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
+        try:
+            settings = msgspec.convert({"seed": bench.seed, **self.settings, "model": self.model}, CometSettings)
+        except msgspec.ValidationError as error:
+            raise RecipeError(f"comet.settings: {error}") from error
+        parts: dict[Split, list[Said]] = {"train": [], "val": [], "test": []}
+        for claim in inferences(records):
+            if claim.kept:
+                parts[split_of(claim.event, bench.seed)].append(claim.stated)
+        if not parts["train"]:
+            raise RecipeError("comet: no inference of a training event is kept, so there is nothing to learn from")
+        student = Comet.start(weights.find_folder(self.model), settings)
+        log = student.fit(parts["train"], parts["val"], bench.folder / "checkpoints")
+        student.save_pretrained(bench.folder)
+        write_bytes(bench.folder / "training_log.json", msgspec.json.encode(log))
+        bench.note("inferences learnt", len(parts["train"]))
+        bench.note("validation loss, nats a token", round(log["validation_loss"], 4))
+
+
+class SampleComet(CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """The student's own inferences about events of the test split, scored by the critic: `student.jsonl`."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings", "comet", "critic")
+    gives: ClassVar[str] = "comet_rows"
+
+    samples: int = 10
+    most: int = 0
+    """How many events to ask about; 0: all of the test split."""
+    threads: int = 0
+    """CPU threads; 0: all cores."""
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> None:
+        import torch
+
+        from kgdistill.distill.comet import Comet
+        from kgdistill.judge.critic_network import Critic
+
+        torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
+        student = Comet.from_pretrained(bench.upstream("comet"))
+        critic, about = Critic.from_pretrained(bench.upstream("critic"))
+        said: list[Said] = []
+        asked: dict[str, dict[str, None]] = {}
+        for claim in inferences(records):
+            if split_of(claim.event, bench.seed) == "test":
+                asked.setdefault(claim.event, {})[claim.relation] = None
+        events = list(asked)[: self.most or None]
+        for event, relation in ((head, name) for head in events for name in asked[head]):
+            tails = dict.fromkeys(
+                written.tail for written in student.write(event, relation, self.samples) if written.finished
+            )
+            said += [(event, relation, tail) for tail in tails if not tail_fault(tail, event)]
+        scores = critic.score(said)
+        rows = (row_of(row, "test", score, about) for row, score in zip(said, scores, strict=True))
+        bench.note("inferences of the student", write_atomic10x(bench.folder / STUDENT, rows))
+
+
+class WeighInferences(CorpusStage, frozen=True, forbid_unknown_fields=True):
+    """Teacher, kept and student side by side, and every inference in ATOMIC-10X's schema: `atomic10x.jsonl`."""
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    wants: ClassVar[tuple[str, ...]] = ("critic", "comet_rows")
+    gives: ClassVar[str] = "weighed"
+
+    recall: float = 0.8
+    """The critic accepts what its cut-off for this recall keeps."""
+    labels: str = ""
+    """Labelled inferences, to count how many of those that recur are right."""
+
+    def fingerprint(self) -> str:
+        return fingerprint(self.labels) if self.labels else ""
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> None:
+        about = read_about(bench.upstream("critic")) if bench.has("critic") else None
+        claims = list(inferences(records))
+        labels = {(r.head, r.relation, r.tail): r.valid for r in read_labelled(self.labels)} if self.labels else {}
+        rows = [
+            replace(
+                row_of(claim.stated, split_of(claim.event, bench.seed), claim.verdict(NAME), about),
+                valid=int(labels[claim.stated]) if claim.stated in labels else msgspec.UNSET,
+            )
+            for claim in claims
+        ]
+        write_atomic10x(bench.folder / TEACHER, rows)
+        kept = [row for row, claim in zip(rows, claims, strict=True) if claim.kept]
+        student = list(read_atomic10x(bench.upstream("comet_rows") / STUDENT)) if bench.has("comet_rows") else []
+        asked = {row.head for row in student}
+        sets = {
+            "teacher": rows,
+            "teacher, kept": kept,
+            "teacher, events of the student": [row for row in rows if row.head in asked],
+            "student": student,
+        }
+        cut = about.cut(self.recall) if about else 0.5
+        found = [weighed(name, part, cut, labels) for name, part in sets.items() if part or not name.count("student")]
+        write_bytes(bench.folder / "weighed.json", msgspec.json.encode(found) + b"\n")
+        write_comparison(bench.folder, table(found, self.recall))
+
+
+def inferences(readings: Iterable[Reading]) -> Iterator[Inference]:
+    """All inferences of readings, dropped ones too."""
+    for reading in readings:
+        yield from (claim for claim in reading.claims if isinstance(claim, Inference))
+
+
+def row_of(said: Said, split: Split, score: float | None, about: About | None) -> Row:
+    """An inference as a row of ATOMIC-10X, with the critic's score and what each of its cut-offs says."""
+    row = Row(*said, split)
+    if score is None or about is None:
+        return row
+    keeps = {f"rec_{round(cut.aim * 100)}": score >= cut.score for cut in about.cut_offs}
+    return replace(row, p_valid=score, **{name: kept for name, kept in keeps.items() if hasattr(row, name)})
+
+
+def weighed(name: str, rows: list[Row], cut: float, labels: dict[Said, bool]) -> Weighed:
+    """The figures of a set of rows; without a critic there are no scores."""
+    scores = [row.p_valid for row in rows if isinstance(row.p_valid, float)]
+    said = [(row.head, row.relation, row.tail) for row in rows]
+    return weigh(name, said, scores if len(scores) == len(rows) else (), cut, labels)
+
+
+def table(found: Iterable[Weighed], recall: float) -> Comparison:
+    """The sets side by side, for the report."""
+    columns = ("set", "inferences", "events", "accepted", "mean P(valid)", "labelled", "of these right", "distinct")
+    return Comparison(
+        "Inferences side by side",
+        f"Accepted: above the critic's cut-off for recall {recall:g}. Distinct: no other row says the same. New: BLEU "
+        "below 0.5 against every other tail of the same event and relation. The student is asked about events that it "
+        "has not learnt from; the row above it is its teacher on the same events.",
+        (*columns, "new", "distinct tails"),
+        tuple(
+            (w.name, w.rows, w.events, w.accepted, w.p_valid, w.labelled, w.right, w.strict, w.soft, w.tails)
+            for w in found
+        ),
+    )
