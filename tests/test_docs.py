@@ -25,7 +25,7 @@ from kgdistill.distill.settings import FAMILIES
 from kgdistill.engine.recipe import TOP, Catalogue, Top, decode
 from kgdistill.graph.export import FORMATS
 from kgdistill.graph.store import write_store
-from kgdistill.graph.vocabulary import KGD
+from kgdistill.graph.terms import KGD
 from kgdistill.records import Evidence, Reading
 from kgdistill.serve.negotiate import GRAPHS, TABLES
 from kgdistill.serve.protocol import STATUS

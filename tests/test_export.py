@@ -15,7 +15,7 @@ from kgdistill.graph.export import FORMATS, export
 from kgdistill.graph.iri import claim_iri, entity_iri
 from kgdistill.graph.property_graph import EDGE
 from kgdistill.graph.store import KnowledgeGraph, write_store
-from kgdistill.graph.vocabulary import KGD, RDF, RDF_STATEMENT, TYPE
+from kgdistill.graph.terms import KGD, RDF, RDF_STATEMENT, TYPE
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from kgdistill.distill.extractor import Extractor, to_json
 from kgdistill.errors import SourceError
-from kgdistill.graph.vocabulary import prefixes, quads
+from kgdistill.graph.terms import prefixes
+from kgdistill.graph.vocabulary import quads
 from kgdistill.records import (
     Chunk,
     ChunkGraph,

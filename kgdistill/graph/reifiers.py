@@ -8,7 +8,7 @@ from typing import Any
 import pyoxigraph
 from pyoxigraph import NamedNode, Quad, Triple
 
-from kgdistill.graph.vocabulary import OWN_TRIPLE, RDF, RDF_OBJECT, RDF_PREDICATE, RDF_STATEMENT, RDF_SUBJECT, TYPE
+from kgdistill.graph.terms import OWN_TRIPLE, RDF, RDF_OBJECT, RDF_PREDICATE, RDF_STATEMENT, RDF_SUBJECT, TYPE
 
 REIFIES = NamedNode(RDF + "reifies")
 _SUBJECT, _PREDICATE, _OBJECT = OWN_TRIPLE

@@ -10,7 +10,7 @@ from pyoxigraph import Literal, NamedNode, Triple
 
 from kgdistill.graph import iri
 from kgdistill.graph.store import About
-from kgdistill.graph.vocabulary import DCTERMS, RDF, SPACES, prefixes
+from kgdistill.graph.terms import DCTERMS, RDF, SPACES, prefixes
 
 SD = "http://www.w3.org/ns/sparql-service-description#"
 VOID = "http://rdfs.org/ns/void#"
