@@ -24,7 +24,8 @@ READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempot
 
 _INSTRUCTIONS = """A knowledge graph of {documents:,} documents with {facts:,} facts, "{run}". Every fact has
 evidence: the document, and the sentence that says so. Start with `search` to find how an entity is named, then ask for
-its `facts`, or for the `path` between two entities. Say only what the facts say, and name the documents that they come from.
+its `facts`, or for the `path` between two entities. Say only what the facts say, and name the documents that they come
+from.
 
 `sparql` answers any SPARQL 1.1 query. Known prefixes: kgd, skos, rdfs, prov, dcterms, xsd, and the empty one for
 {base}. A claim is a kgd:Claim with kgd:subject, kgd:predicate, kgd:object, kgd:kept, kgd:negated, kgd:hedged,
