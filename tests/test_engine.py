@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 import toys
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kgdistill.engine import forecast
 from kgdistill.engine.lock import Lock
@@ -180,6 +182,15 @@ def test_a_full_disk_ends_in_one_line_and_the_next_command_goes_on(
     assert toys.tree(tmp_path / "run") == toys.tree(tmp_path / "whole")
     with pytest.raises(StorageError):
         run(recipe(), Path("/dev/null/run"), workers=1)
+
+
+@given(st.lists(st.integers(0, 9), max_size=30), st.integers(0, 25))
+def test_a_probe_takes_from_every_shard_in_turn(heaps: list[int], most: int) -> None:
+    taken = forecast.deal(heaps, most)
+    assert sum(taken) == min(most, sum(heaps))
+    assert all(took <= heap for took, heap in zip(taken, heaps, strict=True))
+    left = [took for took, heap in zip(taken, heaps, strict=True) if took < heap]
+    assert not left or max(taken) - min(left) <= 1
 
 
 def test_a_plan_probes_twenty_chunks_and_pays_nothing_twice(tmp_path: Path, asking: Path) -> None:

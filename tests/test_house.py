@@ -152,6 +152,20 @@ def test_help_needs_no_heavy_library() -> None:
     assert not loaded & HEAVY
 
 
+@pytest.mark.parametrize(
+    ("library", "home"),
+    [
+        ("ray", "engine/ray.py"),
+        ("vllm", "teacher/vllm.py"),
+        ("xgrammar", "teacher/grammar.py"),
+        ("peft", "distill/students/generative.py"),
+    ],
+)
+def test_what_only_one_file_knows(library: str, home: str) -> None:
+    users = [name for name in NAMES if library in {module.split(".")[0] for module, _, _ in imports(ROOT / name)}]
+    assert users == [f"kgdistill/{home}"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_files_are_short_and_say_what_they_are_for(name: str) -> None:
     path = ROOT / name

@@ -12,6 +12,8 @@ import toys
 
 from kgdistill.engine.recipe import decode
 from kgdistill.engine.runner import run
+from kgdistill.records import Reading
+from kgdistill.storage.artifact import latest
 
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -58,3 +60,16 @@ def test_a_node_dies_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         os.environ.pop("RAY_ADDRESS", None)
     assert killed and state.state == "finished"
     assert toys.tree(out) == toys.tree(tmp_path / "local")
+
+
+def test_each_worker_holds_the_gpus_of_its_teacher(tmp_path: Path) -> None:
+    """Ray hands out GPUs by number, so that it can be tested where there are none."""
+    ray.init(address="local", num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        script = {"script": "toys:visible_gpus", "on": 1}
+        state = run(decode(toys.plain(30, 0.02, **script), toys.CATALOGUE), tmp_path / "run", on="ray", workers=2)
+    finally:
+        ray.shutdown()
+    assert state.state == "finished"
+    readings = latest(tmp_path / "run", "readings").records(Reading)
+    assert {claim.object for reading in readings for claim in reading.claims} == {"0", "1"}

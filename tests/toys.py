@@ -28,7 +28,13 @@ class ToyEncoder(Struct, frozen=True, tag_field="kind", tag="minilm"):
 
 
 class Endpoint(Scripted, frozen=True, tag="scripted"):
-    """The scripted teacher behind an endpoint that is dead while TOY_DEAD is set."""
+    """The scripted teacher behind an endpoint that is dead while TOY_DEAD is set, or on GPUs that it does not need."""
+
+    on: int = 0
+
+    @property
+    def gpus(self) -> int:
+        return self.on
 
     def open(self) -> ScriptedTeacher:
         return EndpointTeacher(self)
@@ -133,6 +139,11 @@ def reply(request: Request, sample: int) -> Reply:
     nonce = os.environ.get("TOY_NONCE", "") and os.urandom(8).hex()
     text = content_id(request.key, sample) + nonce
     return Reply(text, tokens=1)
+
+
+def visible_gpus(request: Request, sample: int) -> Reply:
+    """The GPUs that the worker may use."""
+    return Reply(os.environ.get("CUDA_VISIBLE_DEVICES", "none"), tokens=1)
 
 
 def tree(out: Path) -> dict[str, bytes]:

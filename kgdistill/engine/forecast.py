@@ -153,11 +153,11 @@ def _head(readings: Iterator[Reading], count: int) -> Iterator[Reading]:
 
 
 def _trim(artifact: Artifact) -> None:
-    """Leave at most twenty chunks, taken from all shards in turn."""
+    """Leave twenty chunks where there are so many, taken from all shards in turn."""
     shards = {name: list(read_records(artifact.shard(name), Reading)) for name in artifact.shards()}
-    share = max(1, PROBE_CHUNKS // max(1, len(shards)))
-    for name, readings in shards.items():
-        left, kept = share, []
+    shares = deal([sum(len(reading.chunks) for reading in readings) for readings in shards.values()], PROBE_CHUNKS)
+    for (name, readings), left in zip(shards.items(), shares, strict=True):
+        kept = []
         for reading in readings:
             kept.append(replace(reading, chunks=reading.chunks[:left]))
             left -= len(kept[-1].chunks)
@@ -165,6 +165,16 @@ def _trim(artifact: Artifact) -> None:
                 break
         if kept != readings:
             write_records(artifact.shard(name), kept)
+
+
+def deal(heaps: Sequence[int], most: int) -> list[int]:
+    """How many to take from each heap, one from each in turn, until there are `most` or nothing is left."""
+    taken = [0] * len(heaps)
+    while most > 0 and (open_ := [place for place, heap in enumerate(heaps) if taken[place] < heap]):
+        for place in open_[:most]:
+            taken[place] += 1
+        most -= len(open_)
+    return taken
 
 
 def _units(probe: Node) -> list[Unit]:

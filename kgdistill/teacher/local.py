@@ -8,7 +8,7 @@ company (together.py); prompts run in fixed blocks (blocks.py), and draws come f
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -21,6 +21,7 @@ from kgdistill.teacher.drafts import Draft, Running
 from kgdistill.teacher.grammar import Grammars
 from kgdistill.teacher.packed import pack
 from kgdistill.teacher.sampling import choose, uniform
+from kgdistill.teacher.settled import Settled, deciding
 from kgdistill.teacher.together import Together, suits
 from kgdistill.teacher.tokens import PromptTooLongError, plain_tokens, prompt_tokens
 from kgdistill.teacher.weights import EMBEDDED, find_folder, fingerprint, load, read_card
@@ -50,14 +51,8 @@ class Local(Struct, frozen=True, tag_field="kind", tag="local", forbid_unknown_f
 
     def blueprint(self) -> dict[str, Any]:
         """What decides replies; reads and hashes the folder once per process. Raises `ModelError`."""
-        return {
-            "kind": "local",
-            "weights": fingerprint(self._folder()),
-            "device": self.device,
-            "dtype": self.dtype,
-            "chat": self.chat,
-            "threads": self.threads,  # the order of summation, and so the last bit, may depend on it
-        }
+        # Threads: the order of summation, and so the last bit, may depend on them.
+        return {"weights": fingerprint(self._folder()), **deciding(self, "device", "dtype", "chat", "threads")}
 
     def card(self) -> Card:
         """What the folder's kgdistill.json says, else name and context. Raises `ModelError`."""
@@ -82,7 +77,7 @@ class Engine(Protocol):
     def step(self, running: Sequence[tuple[Any, Sequence[int]]]) -> list[Tensor]: ...
 
 
-class LocalTeacher:
+class LocalTeacher(Settled[Local]):
     """A loaded model behind the teacher's seam; `submit` queues, `poll` computes until a request is done."""
 
     window = 24
@@ -90,8 +85,7 @@ class LocalTeacher:
     def __init__(self, settings: Local, folder: Path) -> None:
         import torch
 
-        self._settings = settings
-        self.card = settings.card()
+        super().__init__(settings)
         model, self._tokenizer = load(
             folder,
             device=settings.device,
@@ -126,10 +120,6 @@ class LocalTeacher:
     def _stop_tokens(self, declared: Any) -> frozenset[int]:
         stops = set(declared if isinstance(declared, list) else [declared])
         return frozenset(int(token) for token in {*stops, self._tokenizer.eos_token_id} if token is not None)
-
-    @property
-    def blueprint(self) -> Mapping[str, Any]:
-        return self._settings.blueprint()
 
     def submit(self, ticket: int, request: Request) -> None:
         self._waiting.append((ticket, request))

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from kgdistill.contracts import Answer, Card, Reply, Request
 from kgdistill.errors import EndpointError, RecipeError
+from kgdistill.teacher.settled import Settled, deciding
 
 Script = Callable[[Request, int], "str | Reply"]
 """Takes a request and the number of the sample; returns the reply, or its text."""
@@ -33,12 +34,7 @@ class Scripted(Struct, frozen=True, tag_field="kind", tag="scripted", forbid_unk
     """How many requests to keep in flight. Decides no reply."""
 
     def blueprint(self) -> dict[str, Any]:
-        return {
-            "kind": "scripted",
-            "script": self.script,
-            "fail_every": self.fail_every,
-            "cut_every": self.cut_every,
-        }
+        return deciding(self, "script", "fail_every", "cut_every")
 
     def card(self) -> Card:
         return Card(name="scripted", languages=self.languages)
@@ -54,21 +50,13 @@ def echo(request: Request, sample: int) -> str:
     return f"{line} ({sample})" if sample else line
 
 
-class ScriptedTeacher:
+class ScriptedTeacher(Settled[Scripted]):
     """Answers from a function; see `Scripted`."""
 
     def __init__(self, settings: Scripted) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._script = _find(settings.script)
         self._due: list[tuple[float, int, Request]] = []
-
-    @property
-    def blueprint(self) -> dict[str, Any]:
-        return self._settings.blueprint()
-
-    @property
-    def card(self) -> Card:
-        return self._settings.card()
 
     @property
     def window(self) -> int:

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +23,7 @@ from msgspec import Struct
 from kgdistill.contracts import Answer, Card, Request
 from kgdistill.errors import EndpointError, ModelError, TeacherError
 from kgdistill.teacher import wire
+from kgdistill.teacher.settled import Settled, deciding
 
 if TYPE_CHECKING:
     import httpx
@@ -61,13 +62,7 @@ class Server(Struct, frozen=True, tag_field="kind", tag="server", forbid_unknown
     """How often a request is tried again."""
 
     def blueprint(self) -> dict[str, Any]:
-        return {
-            "kind": "server",
-            "model": self.model,
-            "revision": self.revision,
-            "chat": self.chat,
-            "extra": self.extra,
-        }
+        return deciding(self, "model", "revision", "chat", "extra")
 
     def card(self) -> Card:
         return Card(name=self.model, languages=self.languages, context=self.context)
@@ -77,11 +72,11 @@ class Server(Struct, frozen=True, tag_field="kind", tag="server", forbid_unknown
         return ServerTeacher(self)
 
 
-class ServerTeacher:
+class ServerTeacher(Settled[Server]):
     """A client of an endpoint; see `Server`."""
 
     def __init__(self, settings: Server) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._key = os.environ.get(settings.key_variable, "").strip()
         self._transports, self._message, self._broken = _open(settings, self._key)
         self._where = settings.base_url.partition("://")[2].rpartition("@")[2]
@@ -96,14 +91,6 @@ class ServerTeacher:
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._work(),), daemon=True)
         self._thread.start()
         self._ready.wait()
-
-    @property
-    def blueprint(self) -> Mapping[str, Any]:
-        return self._settings.blueprint()
-
-    @property
-    def card(self) -> Card:
-        return self._settings.card()
 
     @property
     def window(self) -> int:

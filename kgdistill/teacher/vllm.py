@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from kgdistill.contracts import Answer, Card, Reply, Request
 from kgdistill.errors import KgdistillError, MissingExtra, ModelError, NumericalError, TeacherError
+from kgdistill.teacher.settled import Settled, deciding
 from kgdistill.teacher.tokens import PromptTooLongError, plain_tokens, prompt_tokens
 from kgdistill.teacher.weights import find_folder, fingerprint, read_card
 
@@ -56,13 +57,7 @@ class Vllm(Struct, frozen=True, tag_field="kind", tag="vllm", forbid_unknown_fie
 
     def blueprint(self) -> dict[str, Any]:
         """What decides replies; reads and hashes the folder once per process. Raises `ModelError`."""
-        return {
-            "kind": "vllm",
-            "weights": fingerprint(self._folder()),
-            "dtype": self.dtype,
-            "max_model_len": self.max_model_len,
-            "chat": self.chat,
-        }
+        return {"weights": fingerprint(self._folder()), **deciding(self, "dtype", "max_model_len", "chat")}
 
     def card(self) -> Card:
         """What the folder's kgdistill.json says, else name and context. Raises `ModelError`."""
@@ -76,11 +71,11 @@ class Vllm(Struct, frozen=True, tag_field="kind", tag="vllm", forbid_unknown_fie
         return find_folder(self.model, self.revision)
 
 
-class VllmTeacher:
+class VllmTeacher(Settled[Vllm]):
     """A running engine; see `Vllm`."""
 
     def __init__(self, settings: Vllm, folder: Path) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._llm = _start(settings, folder)
         self._engine = self._llm.llm_engine
         self._tokenizer = self._llm.get_tokenizer()
@@ -92,14 +87,6 @@ class VllmTeacher:
         self._window: int = 2 * config.scheduler_config.max_num_seqs
         self._asked: dict[str, Request] = {}
         self._failed: deque[tuple[int, TeacherError]] = deque()
-
-    @property
-    def blueprint(self) -> Mapping[str, Any]:
-        return self._settings.blueprint()
-
-    @property
-    def card(self) -> Card:
-        return self._settings.card()
 
     @property
     def window(self) -> int:
