@@ -243,8 +243,10 @@ def default_of(field: msgspec.structs.FieldInfo) -> Any:
     return field.default
 
 
-def check(kind: type[msgspec.Struct], name: str, tables: dict[str, dict[str, str]]) -> Iterator[str]:
-    """What is wrong with the table `name`, against the fields of `kind`."""
+def check(
+    kind: type[msgspec.Struct], name: str, tables: dict[str, dict[str, str]], given: msgspec.Struct | None = None
+) -> Iterator[str]:
+    """What is wrong with the table `name`, against the fields of `kind` (or their values in `given`)."""
     rows = tables.get(name)
     if rows is None:
         yield f"{name}: no heading"
@@ -252,7 +254,7 @@ def check(kind: type[msgspec.Struct], name: str, tables: dict[str, dict[str, str
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     yield from (f"{name}.{key}: no such key" for key in rows.keys() - fields.keys())
     for key, field in fields.items():
-        said, default = rows.get(key), default_of(field)
+        said, default = rows.get(key), default_of(field) if given is None else getattr(given, key)
         if said is None:
             yield f"{name}.{key}: no row"
         elif default is msgspec.NODEFAULT or default is None:
@@ -261,7 +263,7 @@ def check(kind: type[msgspec.Struct], name: str, tables: dict[str, dict[str, str
         elif isinstance(default, msgspec.Struct):
             if said != "a table":
                 yield f"{name}.{key}: its default is a table"
-            yield from check(type(default), f"{name}.{key}", tables)
+            yield from check(type(default), f"{name}.{key}", tables, default)
         elif tomllib.loads(f"value = {said}")["value"] != msgspec.json.decode(msgspec.json.encode(default)):
             yield f"{name}.{key}: {said} is not {default!r}"
 
