@@ -23,7 +23,7 @@ Said = tuple[str, str, str]
 class CriticSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How a critic is trained. Raises RecipeError for shares that leave nothing to learn from."""
 
-    epochs: int = 4
+    epochs: int = 3
     batch: int = 32
     learning_rate: float = 5e-5
     warmup: float = 0.1

@@ -17,6 +17,7 @@ from kgdistill.generate.inferences import Inferences
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.judge.critic import NAME, CriticSettings, Said
 from kgdistill.judge.plausibility import PlausibilityJudge
+from kgdistill.judge.teacher import NAME as PLAUSIBLE
 from kgdistill.records import Claim, EventSeed, Failure, Inference, Reading, Verdict, content_id
 from kgdistill.stages.build import TEACHER, booked, per_chunk, reclaimed
 from kgdistill.stages.seeds import seed_reading
@@ -90,12 +91,10 @@ class JudgeInferences(PlausibilityJudge, ShardStage, frozen=True, forbid_unknown
     gives: ClassVar[str] = "readings"
     uses: ClassVar[frozenset[str]] = TEACHER
 
-    combine: Combine = Combine(weights={"teacher": 1.0})
-
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
         for reading in per_chunk(records, method, bench):
-            yield booked(reclaimed(reading, lambda claim: combine(claim, self.combine)), bench)
+            yield booked(reclaimed(reading, lambda claim: combine(claim, Combine({PLAUSIBLE: 1.0}))), bench)
 
 
 class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -145,7 +144,7 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
             return [(row.head, row.relation, row.tail) for row in known], [row.valid for row in known]
         if not bench.has("readings"):
             raise RecipeError("critic: name `labels`, or let the stage stand after one that judges inferences")
-        judged = [(claim.stated, claim.verdict("teacher")) for r in bench.records("readings") for claim in r.claims]
+        judged = [(claim.stated, claim.verdict(PLAUSIBLE)) for r in bench.records("readings") for claim in r.claims]
         sure = [(said, score) for said, score in judged if score is not None and abs(score - 0.5) >= self.unsure]
         return [said for said, _ in sure], [score > 0.5 for _, score in sure]
 
@@ -156,7 +155,6 @@ class Criticise(ShardStage, frozen=True, forbid_unknown_fields=True):
     needs: ClassVar[tuple[str, ...]] = ("readings", "critic")
     gives: ClassVar[str] = "readings"
 
-    combine: Combine = Combine(weights={NAME: 1.0})
     threads: int = 0
     """CPU threads; 0: all cores."""
 
@@ -175,6 +173,6 @@ class Criticise(ShardStage, frozen=True, forbid_unknown_fields=True):
                 if claim.stated not in found:
                     return claim
                 verdict = Verdict(NAME, found[claim.stated])
-                return combine(replace(claim, verdicts=(*claim.verdicts, verdict)), self.combine)
+                return combine(replace(claim, verdicts=(*claim.verdicts, verdict)), Combine({NAME: 1.0}))
 
             yield reclaimed(reading, judged)
