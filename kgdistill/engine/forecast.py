@@ -155,12 +155,14 @@ def _head(readings: Iterator[Reading], count: int) -> Iterator[Reading]:
 def _trim(artifact: Artifact) -> None:
     """Leave twenty chunks where there are so many, taken from all shards in turn."""
     shards = {name: list(read_records(artifact.shard(name), Reading)) for name in artifact.shards()}
-    shares = deal([sum(len(reading.chunks) for reading in readings) for readings in shards.values()], PROBE_CHUNKS)
+    # A document that is not split yet counts as one chunk.
+    heaps = [sum(max(1, len(reading.chunks)) for reading in readings) for readings in shards.values()]
+    shares = deal(heaps, PROBE_CHUNKS)
     for (name, readings), left in zip(shards.items(), shares, strict=True):
         kept = []
         for reading in readings:
             kept.append(replace(reading, chunks=reading.chunks[:left]))
-            left -= len(kept[-1].chunks)
+            left -= max(1, len(kept[-1].chunks))
             if left <= 0:
                 break
         if kept != readings:
