@@ -20,16 +20,19 @@ from kgdistill.distill.pairs import read_pairs
 from kgdistill.engine.forget import forget
 from kgdistill.engine.recipe import Recipe
 from kgdistill.engine.runner import run
-from kgdistill.engine.state import load_state
+from kgdistill.engine.state import StageState, load_state
 from kgdistill.engine.toml import to_toml
 from kgdistill.errors import RunFolderError
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.records import Merge
 from kgdistill.refine import merges
-from kgdistill.storage.artifact import latest
+from kgdistill.stages import STAGES
+from kgdistill.stages.commonsense import TrainCritic
+from kgdistill.storage.artifact import Artifact, Manifest, latest
 from kgdistill.storage.forgotten import load_forgotten
 from kgdistill.storage.shards import read_records
 
+CRITIC = next(kind for kind, stage in STAGES.items() if stage is TrainCritic)
 GONE = "e/lighthouse.txt"
 COPY = "e/lighthouse_again.txt"
 SHARED = "Ostermark Tower stands near Port Ellery."
@@ -262,6 +265,25 @@ def test_students_that_have_learnt_from_it(
     # The vocabulary that every student starts from knows the word "painted".
     assert list(out.glob("train-*")) and places(out, *SECRETS) <= {f"{next(out.glob('train-*')).name}/tokenizer.json"}
     assert places(out, *SECRETS[:-1]) == set()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_critic_that_has_learnt_goes_alone(corpus: Path, copy: Path, keep: bool) -> None:
+    plain = recipe(corpus).plain
+    plain["stages"].insert(plain["stages"].index("judge") + 1, "critic")
+    plain["critic"] = {"kind": CRITIC}
+    critic = Artifact(copy / "critic-0123abcd")
+    critic.folder.mkdir()
+    critic.seal(Manifest("critic", CRITIC, "0123abcd", "critic"))
+    state = load_state(copy)
+    state.stages.append(StageState("critic", CRITIC, "critic", critic.folder.name, done=True))
+    order = {name: place for place, name in enumerate(plain["stages"])}
+    state.stages.sort(key=lambda stage: order[stage.name])
+    state.save(copy)
+    done = forget(line.decode(plain, line.CATALOGUE), copy, [GONE], keep_students=keep)
+    assert critic.done == keep and done.students == (("critic-0123abcd",) if keep else ())
+    assert all(stage.done for stage in load_state(copy).stages if stage.name != "critic")
+    assert places(copy, *SECRETS) == set()
 
 
 NAMES = st.sampled_from("ABCDEFGHIJ")

@@ -118,35 +118,51 @@ class _Forgetter:
         return Forgetting(self.order, tuple(removed), tuple(students), unknown)
 
     def _remove(self, keep_students: bool) -> tuple[list[str], list[str]]:
-        """Remove what is not kept up to date: results of other settings, students, and what was read by them."""
-        book = {node.artifact.folder: node for node in self.nodes}
-        artifacts = [Artifact(path) for path in _artifact_folders(self.run)]
-        pairs = [artifact for artifact in artifacts if _gives(artifact, book) == "pairs" and artifact.done]
-        holding = [artifact.folder for artifact in pairs if erasure.holds_pairs_of(artifact, self.ids)]
-        removed, students = [], []
-        for artifact in artifacts:
-            folder, gives = artifact.folder, _gives(artifact, book)
-            if gives == "student" and holding and keep_students:
-                students.append(folder.name)
-            elif gives == "student":
-                removed += [folder.name] if holding else []
-            elif folder not in book and gives != "teacher":
-                removed.append(folder.name)
-            elif folder in holding and "readings" not in book[folder].upstream:
-                removed.append(folder.name)  # pairs of another run, which has not forgotten it
+        """Remove what is not kept true: results of other settings, students, and what was made by them."""
+        learnt, removed = self._touched()
+        removed += [] if keep_students else learnt
         for node in self.nodes:
-            gone = any(Path(folder).name in removed for folder in node.upstream.values())
-            if (gone or node.stage.gives not in KEPT_UP) and node.artifact.folder.exists():
-                removed.append(node.artifact.folder.name)
+            folder, gives = node.artifact.folder, node.stage.gives
+            if gives in REPAIRED or gives in MODELS or not folder.exists():
+                continue
+            made_of_it = any(Path(read).name in removed for read in node.upstream.values())
+            if made_of_it or (gives not in KEPT and self._derived(node)):
+                removed.append(folder.name)
+        # Models first: what they have learnt from says that they are to go.
+        removed = list(dict.fromkeys([*(name for name in learnt if name in removed), *removed]))
         pending = [path.name for path in self.run.glob("*.pending")]
         with disk_errors(self.run):
             for name in [*removed, *pending, "plan"]:
                 shutil.rmtree(self.run / name, ignore_errors=not (self.run / name).exists())
-            for name in ("report.html", "workers.log", ".report.html.part"):
+            for name in ("report.html", "workers.log"):
                 (self.run / name).unlink(missing_ok=True)
             for part in self.run.rglob(".*.part"):
                 part.unlink()
-        return list(dict.fromkeys(removed)), students
+        return removed, learnt if keep_students else []
+
+    def _touched(self) -> tuple[list[str], list[str]]:
+        """Folders of models that have learnt from the documents, and of results that this run's book does not name."""
+        book = {node.artifact.folder: node for node in self.nodes}
+        artifacts = [Artifact(path) for path in _artifact_folders(self.run)]
+        pairs = [artifact for artifact in artifacts if _gives(artifact, book) == "pairs" and artifact.done]
+        holding = [artifact.folder for artifact in pairs if erasure.holds_pairs_of(artifact, self.ids)]
+        learnt, removed = [], []
+        for artifact in artifacts:
+            folder, gives, node = artifact.folder, _gives(artifact, book), book.get(artifact.folder)
+            if gives == "student":
+                learnt += [folder.name] if holding else []
+            elif gives in MODELS and (node is None or self._derived(node)):
+                learnt.append(folder.name)
+            elif node is None and gives not in ("teacher", *MODELS):
+                removed.append(folder.name)
+            elif node and folder in holding and "readings" not in node.upstream:
+                removed.append(folder.name)  # pairs of another run, which has not forgotten it
+        return learnt, removed
+
+    def _derived(self, node: Node) -> bool:
+        """Whether documents that the run has read stand behind a result."""
+        by_folder = {str(other.artifact.folder): other for other in self.nodes}
+        return any(kind == "readings" or self._derived(by_folder[read]) for kind, read in node.upstream.items())
 
     def _erase(self) -> None:
         """Readings, extractions and merges without the documents."""
@@ -193,8 +209,12 @@ class _Forgetter:
         return path.name in OWN or path in _artifact_folders(self.run)
 
 
-KEPT_UP = ("readings", "names", "calibration", "store", "pairs", "student", "extractions", "scores", "teacher")
-"""Kinds of artefacts that forgetting knows how to keep true; any other is removed, and made again by the next run."""
+REPAIRED = ("readings", "names", "store", "pairs")
+"""Kinds of artefacts that forgetting itself keeps true."""
+KEPT = ("calibration", "extractions", "scores", "teacher")
+"""Kinds that stay, unless what they are made of goes. Any other that documents stand behind is removed."""
+MODELS = ("student", "critic", "comet")
+"""Kinds that learn: what has learnt from a forgotten document goes, unless a person says that it is to stay."""
 
 
 class _Named(TeacherOnDemand):
