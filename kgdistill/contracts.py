@@ -19,6 +19,48 @@ Result = TypeVar("Result")
 Finish = Literal["stop", "length"]
 
 
+class Clause(Struct, frozen=True, omit_defaults=True):
+    """A demand on a reply's words: one of the phrases stands in it, once, and no second one of them."""
+
+    phrases: tuple[str, ...]
+    order: int = 0
+    """Clauses of a lower order are met first; until they are, this one's phrases may not be used."""
+    best: int = 0
+    """How many of its phrases a search proposes at a step, the likeliest; 0: all."""
+
+
+class Constraints(Struct, frozen=True, omit_defaults=True):
+    """What a reply must and must not say: clauses in conjunctive normal form (NeuroLogic, Lu et al. 2021).
+
+    Words are compared whole and whatever their case. `text/clauses.py` says exactly what obeys.
+    """
+
+    clauses: tuple[Clause, ...]
+    forbidden: tuple[str, ...] = ()
+    """Words, phrases, and signs (anything without a letter or digit, wherever it stands)."""
+    ends: tuple[str, ...] = (".",)
+    """Signs that end a reply, and stand nowhere else in it."""
+    min_words: int = 0
+    no_repeat: int = 3
+    """No run of so many words stands twice; 0: no such rule."""
+
+
+class Beams(Struct, frozen=True, omit_defaults=True):
+    """How constrained replies are searched for (NeuroComparatives, Howard et al. 2024; see teacher/beams.py)."""
+
+    beams: int = 15
+    tolerance: int = 3
+    """Candidates that have met so many clauses fewer than the best one go."""
+    temperature: float = 1e7
+    """Of the draw inside a bucket: very high is nearly even, 0 takes the best first."""
+    distinct: int = 2
+    """How many content words of a draft say what it is about: drafts about different things take turns. 0: off."""
+    length_penalty: float = 0.1
+    """Finished replies are ranked by log-probability over tokens to this power."""
+    reach: int = 100
+    """A token must be among so many likeliest ones, unless a clause asks for it; 0: no such limit."""
+
+
 class Request(Struct, frozen=True, omit_defaults=True):
     """One question to a teacher; everything that can change its reply is in here.
 
@@ -37,6 +79,10 @@ class Request(Struct, frozen=True, omit_defaults=True):
     seed: int = 0
     top_logprobs: int = 0
     """How many alternatives of the first generated token to return with their log-probabilities."""
+    constraints: Constraints | None = None
+    """What every reply must and must not say; not together with `schema`. Fewer than `samples` may come back."""
+    beams: Beams | None = None
+    """Search for constrained replies, where the teacher can (`local`); None: sample them under a grammar."""
 
     @property
     def key(self) -> str:
