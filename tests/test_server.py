@@ -13,10 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from kgdistill.contracts import Answer, Dialogue, Request, Teacher
-from kgdistill.errors import EndpointError, ModelError
+from kgdistill.contracts import Answer, Clause, Constraints, Dialogue, Request, Teacher
+from kgdistill.errors import EndpointError, ModelError, TeacherError
 from kgdistill.records import Failure
 from kgdistill.teacher import server as module
 from kgdistill.teacher import wire
@@ -433,3 +434,23 @@ def test_the_settings_import_no_http_library() -> None:
 
     code = "import sys, kgdistill.teacher.server, kgdistill.teacher.dialogue; print('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_clauses_are_sent_as_a_grammar_and_what_breaks_them_is_refused(start: Any) -> None:
+    texts = [" are often redder.", " are red so.", " are red too."]
+
+    def behave(_: int, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+        said = texts if body["n"] > 1 else texts[1:2]
+        return 200, {}, {"choices": [choice(text) for text in said]}
+
+    endpoint, teacher = start(behave)
+    clauses = Constraints((Clause(("often",)), Clause(("redder", "more"), order=1)))
+    request = Request("compare", "Compared to lemons, limes", temperature=1.0, samples=3, constraints=clauses)
+    many, one = ask(teacher, request, msgspec.structs.replace(request, samples=1))
+    assert [reply.text for reply in many.replies] == [" are often redder."]
+    assert isinstance(one, TeacherError) and "no phrase of clause 1" in str(one)
+    for body in endpoint.calls:
+        assert body["structured_outputs"]["grammar"].startswith("root ::= ")
+    strange = Constraints((Clause(("snake_case",)),))
+    (refused,) = ask(teacher, msgspec.structs.replace(request, constraints=strange))
+    assert isinstance(refused, TeacherError) and "snake_case" in str(refused)

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from kgdistill.contracts import Answer, Dialogue, Request
-from kgdistill.errors import MissingExtra, ModelError
+from kgdistill.contracts import Answer, Clause, Constraints, Dialogue, Request
+from kgdistill.errors import MissingExtra, ModelError, TeacherError
 from kgdistill.teacher.dialogue import Ledger, converse
 from kgdistill.teacher.journal import Journal, blueprint_hash
 from kgdistill.teacher.vllm import Vllm
+from kgdistill.text.clauses import Course
 
 SENTENCES = [
     "The bridge over the Rhine was built in 1880 by engineers from Basel.",
@@ -212,3 +214,16 @@ def test_dialogues_of_many_turns_run_through_the_engine(teacher: Any, tmp_path: 
     again, replay = run("a")
     assert again == first and replay.account("s").kept == 0 and ledger.account("s").kept > 60
     assert replay.account("s").reply_tokens == 0
+
+
+@pytest.mark.vllm
+def test_clauses_bind_every_sample(teacher: Any) -> None:
+    clauses = Constraints((Clause(("are",)), Clause(("often",)), Clause(("more",), order=1)), (",",))
+    request = Request("compare", "Compared to rivers, seas", "", 1.0, max_tokens=200, samples=8, constraints=clauses)
+    (answer,) = ask(teacher, request)
+    stopped = [reply.text for reply in getattr(answer, "replies", ()) if reply.finish == "stop"]
+    assert isinstance(answer, Answer | TeacherError)
+    assert not [text for text in stopped if Course(clauses).fault(text)]
+    strange = Constraints((Clause(("snake_case",)),))
+    (refused,) = ask(teacher, msgspec.structs.replace(request, constraints=strange))
+    assert isinstance(refused, TeacherError)

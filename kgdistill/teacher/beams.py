@@ -52,15 +52,18 @@ class Search:
         self._course, self._vocabulary, self._beams = course, vocabulary, beams
         self._chance = random.Random(seed)
         clauses = course.constraints.clauses
-        self._openings = [sorted({vocabulary.longest(f" {p}") for p in c.phrases} - {-1}) for c in clauses]
+        spellings = [[" " + " ".join(phrase.split()) for phrase in clause.phrases] for clause in clauses]
+        self._openings = [sorted({vocabulary.longest(spelled) for spelled in found} - {-1}) for found in spellings]
         self._parts: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for number, clause in enumerate(clauses):
-            for phrase in clause.phrases:
-                spelled = f" {phrase}"
+        for number, found in enumerate(spellings):
+            for spelled in found:
                 for size in range(1, len(spelled)):
                     self._parts[spelled[:size].casefold()].append((number, spelled[size:]))
         self._longest = max(map(len, self._parts), default=0)
         self._glued = glued
+        ends = course.constraints.ends
+        self._ends = {n for n, piece in enumerate(vocabulary.pieces) if piece and piece.endswith(ends)}
+        self._ends |= vocabulary.stops
 
     def run(self, logits: Tensor, step: Step, samples: int, max_tokens: int) -> list[Found]:
         """At most `samples` replies of at most `max_tokens` tokens, best first. `logits`, of shape (1, vocabulary), are
@@ -84,39 +87,36 @@ class Search:
         return sorted(finished.values(), key=lambda found: (-self._rank(found), found.text))[:samples]
 
     def _rank(self, found: Found) -> float:
-        return found.logprob / found.tokens**self._beams.length_penalty
+        return found.logprob / float(found.tokens**self._beams.length_penalty)
 
     def _over(self, live: list[_Candidate], finished: dict[str, Found], samples: int, most: int) -> bool:
         """Nothing that still lives can become as good as what is finished."""
         if len(finished) < samples:
             return False
         worst = sorted(map(self._rank, finished.values()), reverse=True)[samples - 1]
-        return max(beam.logprob for beam in live) / most**self._beams.length_penalty <= worst
+        return max(beam.logprob for beam in live) / float(most**self._beams.length_penalty) <= worst
 
     def _row(self, beam: _Candidate, row: int, logprobs: Tensor, length: int) -> Iterator[_Candidate | Found]:
         """What a draft may become by one token: its likeliest ways on and to an end, and what its clauses propose."""
         proposed = self._proposals(beam.draft, logprobs)
         best = logprobs.topk(min(self._beams.reach or len(logprobs), len(logprobs)))
         likely = dict(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+        for token in self._ends & likely.keys():
+            piece = self._vocabulary.pieces[token]
+            if not self._course.finish(beam.draft, piece):
+                yield Found(beam.draft.text + piece, length, beam.logprob + likely[token])
         left = 2 * self._beams.beams
         for token, logprob in likely.items():
             if not left:
                 break
-            if self._ends(token):
-                if not self._course.finish(beam.draft, self._vocabulary.pieces[token]):
-                    text = beam.draft.text + self._vocabulary.pieces[token]
-                    yield Found(text, length, beam.logprob + logprob)
-            elif candidate := self._candidate(beam, row, token, logprob, proposed.get(token, ())):
+            if token in self._ends:
+                continue
+            if candidate := self._candidate(beam, row, token, logprob, proposed.get(token, ())):
                 yield candidate
                 left -= 1
         for token, clauses in proposed.items():
             if candidate := self._candidate(beam, row, token, float(logprobs[token]), clauses):
                 yield candidate
-
-    def _ends(self, token: int) -> bool:
-        piece = self._vocabulary.pieces[token]
-        ends = self._course.constraints.ends
-        return token in self._vocabulary.stops or (bool(piece) and piece.endswith(ends))
 
     def _candidate(
         self, beam: _Candidate, row: int, token: int, logprob: float, proposed: Collection[int]

@@ -116,6 +116,15 @@ class LayerMemory:
             self.keys[row, :, : self.length] = self.keys[self.rows, :, : self.length]
             self.values[row, :, : self.length] = self.values[self.rows, :, : self.length]
 
+    def choose(self, rows: Sequence[int]) -> None:
+        """Go on with copies of these rows, in this order; one row may be named several times."""
+        for name in ("keys", "values"):
+            old = getattr(self, name)
+            new = _room(old, len(rows), self.capacity)
+            new[:, :, : self.length] = old[list(rows), :, : self.length]
+            setattr(self, name, new)
+        self.rows = len(rows)
+
 
 def _room(like: Tensor, rows: int, capacity: int) -> Tensor:
     return like.new_empty((rows, like.shape[1], capacity, like.shape[3]))
@@ -158,3 +167,7 @@ class Memory:
     def drop(self, row: int) -> None:
         for layer in self._layers:
             layer.drop(row)
+
+    def choose(self, rows: Sequence[int]) -> None:
+        for layer in self._layers:
+            layer.choose(rows)

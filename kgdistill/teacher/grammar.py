@@ -1,4 +1,4 @@
-"""Replies that must obey a JSON schema: compiled grammars and the tokens that they allow next."""
+"""Replies that must obey a JSON schema or clauses: compiled grammars and the tokens that they allow next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SchemaError(TeacherError):
-    """The request's JSON schema cannot be turned into a grammar."""
+    """The request's JSON schema or grammar cannot be used."""
 
     reason = "schema"
 
@@ -35,20 +35,23 @@ class Grammars:
         self._compiled = lru_cache(maxsize=256)(self._compile)
         self._vocabulary = vocabulary
 
-    def _compile(self, schema: str) -> Any:
+    def _compile(self, schema: str, ebnf: str) -> Any:
         try:
+            if ebnf:
+                return self._compiler.compile_grammar(ebnf)
             return self._compiler.compile_json_schema(
                 schema, any_whitespace=False, separators=(",", ":"), strict_mode=True
             )
         except Exception as error:  # xgrammar raises plain RuntimeErrors of its C++ side
-            raise SchemaError(f"unusable JSON schema: {' '.join(str(error).split())[:300]}") from error
+            kind = "grammar" if ebnf else "JSON schema"
+            raise SchemaError(f"unusable {kind}: {' '.join(str(error).split())[:300]}") from error
 
-    def matcher(self, schema: str) -> Matcher:
-        """A matcher at the start of a reply. Raises `SchemaError`."""
+    def matcher(self, schema: str, ebnf: str = "") -> Matcher:
+        """A matcher at the start of a reply under a JSON schema, or under a grammar. Raises `SchemaError`."""
         import xgrammar
 
         mask = xgrammar.allocate_token_bitmask(1, self._vocabulary)
-        return Matcher(xgrammar.GrammarMatcher(self._compiled(schema)), mask, ~self._never, self._ends)
+        return Matcher(xgrammar.GrammarMatcher(self._compiled(schema, ebnf)), mask, ~self._never, self._ends)
 
 
 class Matcher:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -17,13 +18,15 @@ from msgspec import Struct
 from kgdistill.contracts import Answer, Card, Reply, Request
 from kgdistill.errors import ModelError, NumericalError, TeacherError
 from kgdistill.teacher.alone import Alone
+from kgdistill.teacher.constrained import clause_grammar, obeying, rows_wanted, searched
 from kgdistill.teacher.drafts import Draft, Running
 from kgdistill.teacher.grammar import Grammars
 from kgdistill.teacher.packed import pack
 from kgdistill.teacher.sampling import choose, uniform
 from kgdistill.teacher.settled import Settled, deciding
 from kgdistill.teacher.together import Together, suits
-from kgdistill.teacher.tokens import PromptTooLongError, plain_tokens, prompt_tokens
+from kgdistill.teacher.tokens import PromptTooLongError, control_tokens, plain_tokens, prompt_tokens
+from kgdistill.teacher.vocabulary import Vocabulary, vocabulary_of
 from kgdistill.teacher.weights import EMBEDDED, find_folder, fingerprint, load, read_card
 
 if TYPE_CHECKING:
@@ -93,9 +96,10 @@ class LocalTeacher(Settled[Local]):
             trust_remote_code=settings.trust_remote_code,
         )
         self._config = model.config.get_text_config(decoder=True)
-        vocabulary = int(model.get_output_embeddings().weight.shape[0])
+        size = int(model.get_output_embeddings().weight.shape[0])
         self._stops = self._stop_tokens(model.generation_config.eos_token_id)
-        self._grammars = Grammars(self._tokenizer, vocabulary, sorted(self._stops))
+        self._grammars = Grammars(self._tokenizer, size, sorted(self._stops))
+        self._size = size
         self._chat = settings.chat == "yes" or (settings.chat == "auto" and bool(self._tokenizer.chat_template))
         if model.device.type == "cpu":
             torch.set_num_threads(settings.threads)
@@ -120,6 +124,10 @@ class LocalTeacher(Settled[Local]):
     def _stop_tokens(self, declared: Any) -> frozenset[int]:
         stops = set(declared if isinstance(declared, list) else [declared])
         return frozenset(int(token) for token in {*stops, self._tokenizer.eos_token_id} if token is not None)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return vocabulary_of(self._tokenizer, self._size, self._stops, control_tokens(self._tokenizer))
 
     def submit(self, ticket: int, request: Request) -> None:
         self._waiting.append((ticket, request))
@@ -148,13 +156,17 @@ class LocalTeacher(Settled[Local]):
         if not self._running:
             return True
         taken = sum(len(running.live) for running in self._running)
-        return taken + (1 if request.temperature <= 0 else request.samples) <= self._engine.rows
+        return taken + rows_wanted(request) <= self._engine.rows
 
     def _start(self, ticket: int, request: Request) -> list[tuple[int, Answer | Exception]]:
         """Read a request's prompt and draw its first tokens; it is answered at once where that is all."""
         try:
             running, tokens = self._prepared(ticket, request)
-            running.memory, logits, running.cached_tokens = self._engine.begin(tokens, len(tokens) + running.limit)
+            begun = self._engine.begin(tokens, len(tokens) + running.limit)
+            running.memory, logits, running.cached_tokens = begun
+            if request.constraints and request.beams:
+                found = searched(request, self._vocabulary, self._engine, begun, running.limit, self._chat)
+                return [(ticket, Answer(found, running.prompt_tokens, running.cached_tokens))]
             running.top = self._alternatives(logits, request.top_logprobs)
             self._extend(request, running.live, logits.repeat(len(running.live), 1), running.limit)
         except TeacherError as error:
@@ -177,8 +189,9 @@ class LocalTeacher(Settled[Local]):
         if limit < 1:
             raise PromptTooLongError(f"the prompt has {len(tokens)} tokens, the model's context {self._context}")
         greedy = request.temperature <= 0  # all samples are the same: one is computed
+        ebnf = clause_grammar(request, self._chat) if not request.beams else ""
         drafts = [
-            Draft(sample, self._grammars.matcher(request.schema) if request.schema else None)
+            Draft(sample, self._grammars.matcher(request.schema, ebnf) if request.schema or ebnf else None)
             for sample in range(1 if greedy else request.samples)
         ]
         running = Running(ticket, request, drafts, limit)
@@ -204,10 +217,14 @@ class LocalTeacher(Settled[Local]):
         self._running = going
         return done
 
-    def _answer(self, running: Running) -> Answer:
+    def _answer(self, running: Running) -> Answer | TeacherError:
         replies = tuple(self._reply(draft, running.top) for draft in running.drafts)
         if len(replies) == 1:
             replies *= running.request.samples
+        try:
+            replies = obeying(running.request, replies)
+        except TeacherError as error:
+            return error
         return Answer(replies, running.prompt_tokens, running.cached_tokens)
 
     @property
@@ -221,7 +238,7 @@ class LocalTeacher(Settled[Local]):
         if not bool(normal.isfinite().all()):
             raise NumericalError("the model produced a NaN or infinite logit")
         allowed = logits
-        if request.schema:
+        if any(draft.matcher for draft in live):
             allowed = logits.clone()
             for row, draft in enumerate(live):
                 if draft.matcher:

@@ -23,6 +23,7 @@ from msgspec import Struct
 from kgdistill.contracts import Answer, Card, Request
 from kgdistill.errors import EndpointError, ModelError, TeacherError
 from kgdistill.teacher import wire
+from kgdistill.teacher.constrained import obeying
 from kgdistill.teacher.settled import Settled, deciding
 
 if TYPE_CHECKING:
@@ -151,9 +152,8 @@ class ServerTeacher(Settled[Server]):
                 answer.prompt_tokens + found.prompt_tokens,
                 answer.cached_tokens + found.cached_tokens,
             )
-        if greedy:  # all samples are the same, paid once
-            return msgspec.structs.replace(answer, replies=answer.replies * request.samples)
-        return answer
+        replies = answer.replies * request.samples if greedy else answer.replies  # the same ones are paid once
+        return msgspec.structs.replace(answer, replies=obeying(request, replies))
 
     async def _ask(self, transport: httpx.AsyncHTTPTransport, request: Request, samples: int, sample: int) -> Answer:
         """One body there and back, with retries. The seed comes from the whole request: equal seeds of different

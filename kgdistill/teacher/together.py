@@ -69,6 +69,13 @@ class Remembered:
             self.values[:, :, row, :, : self.length] = self.values[:, :, -1, :, : self.length]
         self.values = self.values[:, :, :-1]
 
+    def choose(self, rows: Sequence[int]) -> None:
+        """Go on with copies of these rows, in this order; one row may be named several times."""
+        layers, two, _, heads, capacity, width = self.values.shape
+        chosen = self.values.new_empty((layers, two, len(rows), heads, capacity, width))
+        chosen[..., : self.length, :] = self.values[:, :, list(rows), :, : self.length]
+        self.values = chosen
+
 
 class Together:
     """The model's weights, laid out for `ROWS` rows, and the blocks of prompts that it has read."""

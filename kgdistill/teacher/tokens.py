@@ -50,6 +50,11 @@ def plain_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return _plain(tokenizer, text, _frame(tokenizer, False))
 
 
+def control_tokens(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """What must never come out of plain text, nor stand in a reply."""
+    return _frame(tokenizer, False).control
+
+
 def _plain(tokenizer: Any, text: str, frame: _Frame) -> list[int]:
     """Encode, cutting through every spelled control token: most tokenizers know a switch for "special" tokens,
     but added ones that are not called special (`<tool_call>`) would still slip through it."""

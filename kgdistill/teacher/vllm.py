@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from kgdistill.contracts import Answer, Card, Reply, Request
 from kgdistill.errors import KgdistillError, MissingExtra, ModelError, NumericalError, TeacherError
+from kgdistill.teacher.constrained import clause_grammar, obeying
 from kgdistill.teacher.settled import Settled, deciding
 from kgdistill.teacher.tokens import PromptTooLongError, plain_tokens, prompt_tokens
 from kgdistill.teacher.weights import find_folder, fingerprint, read_card
@@ -100,7 +101,8 @@ class VllmTeacher(Settled[Vllm]):
             if room <= 0:
                 raise PromptTooLongError(f"a prompt of {len(tokens)} tokens leaves no room in {self._context}")
             prompt = {"type": "token", "prompt_token_ids": tokens}
-            self._engine.add_request(str(ticket), prompt, sampling(request, min(request.max_tokens, room)))
+            grammar = clause_grammar(request, self._chat)
+            self._engine.add_request(str(ticket), prompt, sampling(request, min(request.max_tokens, room), grammar))
             self._asked[str(ticket)] = request
         except TeacherError as error:
             self._failed.append((ticket, error))
@@ -152,6 +154,10 @@ class VllmTeacher(Settled[Vllm]):
             )
         if request.temperature <= 0:  # greedy: all samples are the same, computed once
             replies *= request.samples
+        try:
+            replies = list(obeying(request, replies))
+        except TeacherError as error:
+            return error
         return Answer(tuple(replies), len(output.prompt_token_ids), output.num_cached_tokens or 0)
 
     def _top(self, found: Mapping[int, Any], count: int) -> tuple[tuple[str, float], ...]:
@@ -169,12 +175,16 @@ class VllmTeacher(Settled[Vllm]):
         self._engine.engine_core.shutdown()
 
 
-def sampling(request: Request, max_tokens: int) -> SamplingParams:
-    """The request in vLLM's words. Its seed comes from the whole request: equal seeds must not give equal draws."""
+def sampling(request: Request, max_tokens: int, grammar: str = "") -> SamplingParams:
+    """The request in vLLM's words, with the grammar of its clauses.
+
+    Its seed comes from the whole request: equal seeds must not give equal draws.
+    """
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
     greedy = request.temperature <= 0
+    bound = {"json": request.schema} if request.schema else {"grammar": grammar} if grammar else {}
     return SamplingParams(
         n=1 if greedy else request.samples,
         temperature=max(request.temperature, 0.0),
@@ -182,7 +192,7 @@ def sampling(request: Request, max_tokens: int) -> SamplingParams:
         seed=None if greedy else int(request.key[:7], 16),
         max_tokens=max_tokens,
         logprobs=min(request.top_logprobs, MAX_LOGPROBS),
-        structured_outputs=StructuredOutputsParams(json=request.schema) if request.schema else None,
+        structured_outputs=StructuredOutputsParams(**bound) if bound else None,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from kgdistill.contracts import Answer, Finish, Reply, Request
 from kgdistill.errors import EndpointError
+from kgdistill.teacher.constrained import clause_grammar
 
 
 class _Alternative(Struct):
@@ -73,7 +74,10 @@ _text_decoder = msgspec.json.Decoder(_TextBody)
 def write(
     request: Request, *, model: str, chat: bool, samples: int, seed: int, logprobs: bool, extra: dict[str, Any]
 ) -> bytes:
-    """The body that asks `samples` replies to the request; log-probabilities of what is sampled where wanted."""
+    """The body that asks `samples` replies to the request; log-probabilities of what is sampled where wanted.
+
+    Raises TeacherError for clauses that no grammar can hold.
+    """
     body: dict[str, Any] = {
         "model": model,
         "temperature": request.temperature,
@@ -98,6 +102,8 @@ def write(
             "type": "json_schema",
             "json_schema": {"name": "reply", "strict": True, "schema": schema},
         }
+    if request.constraints:  # vLLM's own field; endpoints that do not know it refuse the request or ignore it
+        body["structured_outputs"] = {"grammar": clause_grammar(request, chat)}
     return _encoder.encode(body | extra)
 
 
