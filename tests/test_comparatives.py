@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgdistill.text.comparatives import Comparison, claim_id, continuation, opening, parse
@@ -53,6 +53,7 @@ def test_a_statement_is_read(said: str, aspect: str, direction: str, word: str, 
         (" are never sweeter.", "'never' denies something"),
         (" are typically more of a choice.", "no aspect is named"),
         (" are typically more.", "no aspect is named"),
+        (" are typically more richer.", "more richer compares twice"),
         ("", "nothing is compared"),
     ],
 )
@@ -60,6 +61,7 @@ def test_what_compares_nothing_says_why(said: str, why: str) -> None:
     assert parse(said) == why
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(said: str) -> None:
     found = parse(said)
@@ -116,6 +118,7 @@ def test_plurals(name: str, many: str) -> None:
     assert plural(name) == many
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_name_has_a_plural_or_stays(name: str) -> None:
     assert plural(name) == plural(" ".join(name.split()))

@@ -23,6 +23,7 @@ from transformers import (
 from kgdistill.contracts import Answer, Beams, Clause, Constraints, Reply, Request, Teacher
 from kgdistill.errors import TeacherError
 from kgdistill.teacher.constrained import UnsatisfiedError, obeying
+from kgdistill.teacher.grammar import Grammars
 from kgdistill.teacher.local import Local
 from kgdistill.teacher.tokens import control_tokens, prompt_tokens
 from kgdistill.teacher.vocabulary import vocabulary_of
@@ -140,8 +141,8 @@ def test_a_searched_reply_has_the_log_probability_of_its_tokens(teacher: Teacher
     assert isinstance(found, Answer)
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
     begun = prompt_tokens(tokenizer, SEARCHED.prompt, False)
-    size = model.get_output_embeddings().weight.shape[0]
-    pieces = vocabulary_of(tokenizer, size, [tokenizer.eos_token_id], control_tokens(tokenizer)).pieces
+    written = Grammars(tokenizer, model.get_output_embeddings().weight.shape[0], [tokenizer.eos_token_id]).written
+    pieces = vocabulary_of(written, [tokenizer.eos_token_id], control_tokens(tokenizer)).pieces
     tokens_of = {piece: token for token, piece in enumerate(pieces) if piece}
     for reply in found.replies:
         ways = [way for way in _ways(reply.text, tokens_of) if len(way) in (reply.tokens, reply.tokens - 1)]

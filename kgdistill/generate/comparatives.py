@@ -16,7 +16,6 @@ from kgdistill.text.plurals import mass, plural
 from kgdistill.text.scales import comparatives
 
 METHOD = "comparatives"
-STAGE = "compare"
 _SINGULAR = {"are": "is", "have": "has", "need": "needs", "do": "does"}
 FORBIDDEN = (
     *',;:!?()[]{}<>"/\\*_=+|~#&$%@^`', "\n", "\t", "…", "—", "–", "“", "”", "--",
@@ -44,7 +43,8 @@ class Comparatives(Struct, frozen=True):
     """Comparative words that may be used; none: the built-in list of about 150."""
     proposed: int = 5
     """How many of them a search proposes at a step: the likeliest."""
-    forbidden: tuple[str, ...] = FORBIDDEN
+    forbidden: tuple[str, ...] | None = None
+    """Words, phrases and signs that may not stand in a statement; None: the built-in list."""
     divide: bool = True
     """A request for each auxiliary with each adverb (30 for a pair and direction); false: one for all of them."""
     both: bool = True
@@ -53,7 +53,7 @@ class Comparatives(Struct, frozen=True):
     """Statements asked for with each request."""
     beams: Beams | None = Beams()
     """How a search goes; none: samples under the grammar, whatever the teacher."""
-    min_words: int = 4
+    min_words: int = 3
     no_repeat: int = 3
     temperature: float = 1.0
     """Of samples under the grammar."""
@@ -63,7 +63,7 @@ class Comparatives(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not self.auxiliaries or not self.adverbs or self.samples < 1:
-            raise RecipeError("compare: auxiliaries, adverbs and samples must not be empty")
+            raise RecipeError("comparatives: auxiliaries, adverbs and samples must not be empty")
         Course(self._constraints("", self.auxiliaries, self.adverbs))
 
     def texts(self) -> dict[str, str]:
@@ -118,7 +118,10 @@ class Comparatives(Struct, frozen=True):
         clash = {*map(form, words), *asked}
         return Constraints(
             (Clause(auxiliaries), Clause(adverbs), Clause(words, order=1, best=self.proposed)),
-            (*self.forbidden, *(name for name in again if not clash & set(words_of(name)))),
+            (
+                *(FORBIDDEN if self.forbidden is None else self.forbidden),
+                *(name for name in again if not clash & set(words_of(name))),
+            ),
             min_words=self.min_words,
             no_repeat=self.no_repeat,
         )
@@ -143,7 +146,7 @@ class _Collected:
             if isinstance(found, str):
                 message = f"{request.prompt}{_spaced(reply.text)}: {found}"
                 reason = "constraints" if course.fault(reply.text) else "unread"
-                failure = Failure(STAGE, self.document, reason, "rejected", 0, message, reply.text, request.key)
+                failure = Failure(METHOD, self.document, reason, "rejected", 0, message, reply.text, request.key)
                 self.failures.append(failure)
             else:
                 self._claim(first, second, f"{request.prompt}{_spaced(reply.text)}", found, reply, sample, request.key)

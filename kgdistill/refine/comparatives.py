@@ -19,7 +19,7 @@ from kgdistill.records import Comparative, Drop, PairSeed, Reading
 from kgdistill.refine.rules import mark
 from kgdistill.refine.tagging import Tagged, Tagger
 from kgdistill.text import scales
-from kgdistill.text.comparatives import Comparison, continuation, parse
+from kgdistill.text.comparatives import Comparison, behind_opening, parse
 
 PATTERNS = (
     "NOUN AUX DET ADJ",
@@ -58,10 +58,7 @@ class Filters(Struct, frozen=True, forbid_unknown_fields=True):
 def said(claim: Comparative, reading: Reading) -> str:
     """What the claim's statement says after its opening."""
     seed = reading.seed
-    if not isinstance(seed, PairSeed):
-        return claim.statement
-    ways = (continuation(claim.statement, *way) for way in ((seed.left, seed.right), (seed.right, seed.left)))
-    return min(ways, key=len)
+    return behind_opening(claim.statement, seed.left, seed.right) if isinstance(seed, PairSeed) else claim.statement
 
 
 def likelihood(claim: Comparative) -> float:
@@ -96,7 +93,7 @@ def grammar_fault(words: Sequence[Tagged], comparison: Comparison | str, pattern
     """Why the words after the opening do not compare, or "".
 
     They do with a comparative adjective or adverb, or a run of word classes out of `patterns`; not with "than", nor
-    where they stop at the auxiliary or the adverb.
+    where they stop at the auxiliary, the adverb, or a word that must go on ("to", "the").
     """
     words = [word for word in words if word.kind != "PUNCT"]
     texts = [word.text.casefold() for word in words]
@@ -104,7 +101,8 @@ def grammar_fault(words: Sequence[Tagged], comparison: Comparison | str, pattern
         return "nothing is said"
     if "than" in texts:
         return "compares with a third thing (than)"
-    if isinstance(comparison, Comparison) and texts[-1] in (comparison.auxiliary, comparison.frequency):
+    last = {comparison.auxiliary, comparison.frequency} if isinstance(comparison, Comparison) else set()
+    if texts[-1] in {*last, "to"} or words[-1].kind in ("DET", "PART", "CCONJ"):
         return f"stops at {texts[-1]!r}"
     for text, word in zip(texts, words, strict=True):
         if word.kind in ("ADJ", "ADV") and (text in ("more", "less") or scales.plain_form(text)):

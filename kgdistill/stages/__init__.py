@@ -6,6 +6,14 @@ from kgdistill.contracts import Stage
 from kgdistill.stages.build import Decontextualise, FindNounPhrases, Generate, Ground, Judge, Read, Split
 from kgdistill.stages.comet import SampleComet, TrainComet, WeighInferences
 from kgdistill.stages.commonsense import Criticise, Events, Infer, JudgeInferences, TrainCritic
+from kgdistill.stages.comparatives import (
+    FilterComparatives,
+    GenerateComparatives,
+    GraphPairs,
+    Orders,
+    Settle,
+    TrainDiscriminator,
+)
 from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
@@ -23,6 +31,12 @@ STAGES: dict[str, type[Stage]] = {
     "comet": TrainComet,
     "sample_comet": SampleComet,
     "weigh_inferences": WeighInferences,
+    "graph_pairs": GraphPairs,
+    "comparatives": GenerateComparatives,
+    "discriminator": TrainDiscriminator,
+    "filter_comparatives": FilterComparatives,
+    "orders": Orders,
+    "settle": Settle,
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,

@@ -14,9 +14,11 @@ from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from kgdistill.contracts import Constraints
 from kgdistill.errors import TeacherError
-from kgdistill.text.clauses import Course, Place, ends_in_word
+from kgdistill.text.clauses import Course, Place, ends_in_word, words_of
 
 _BLOCKS = ((0xC0, 0x24F), (0x370, 0x52F))
 _PLAIN = re.compile(r"(?:[^\W_]|(?<=\w)'(?=\w))+")
@@ -34,9 +36,12 @@ def grammar(constraints: Constraints, prompt_end: str = "a") -> str:
 
     Raises GrammarError where nothing can obey, or a phrase has signs inside that the grammar cannot spell.
     """
-    course = Course(constraints)
-    if strange := sorted(word for word in course.named if not _PLAIN.fullmatch(word)):
+    asked = {word for clause in constraints.clauses for phrase in clause.phrases for word in words_of(phrase)}
+    if strange := sorted(word for word in asked if not _PLAIN.fullmatch(word)):
         raise GrammarError(f"no grammar for the word {strange[0]!r}")
+    # A forbidden word that the rules cannot spell need not be forbidden.
+    spelled = tuple(entry for entry in constraints.forbidden if all(map(_PLAIN.fullmatch, words_of(entry))))
+    course = Course(replace(constraints, forbidden=spelled))
     if " " in constraints.forbidden:
         raise GrammarError("no grammar without spaces")
     rules = {"root": [f'" " {_name(0)}' if ends_in_word(prompt_end) else _name(0)]}

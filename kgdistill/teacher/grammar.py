@@ -34,6 +34,9 @@ class Grammars:
         self._ends = _words(stops, vocabulary)
         self._compiled = lru_cache(maxsize=256)(self._compile)
         self._vocabulary = vocabulary
+        special = set(tokens.special_token_ids)
+        self.written = tuple(b"" if n in special else spelled for n, spelled in enumerate(tokens.decoded_vocab))
+        """What each token writes, whatever the kind of tokenizer; nothing for special ones."""
 
     def _compile(self, schema: str, ebnf: str) -> Any:
         try:

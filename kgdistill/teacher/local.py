@@ -99,7 +99,6 @@ class LocalTeacher(Settled[Local]):
         size = int(model.get_output_embeddings().weight.shape[0])
         self._stops = self._stop_tokens(model.generation_config.eos_token_id)
         self._grammars = Grammars(self._tokenizer, size, sorted(self._stops))
-        self._size = size
         self._chat = settings.chat == "yes" or (settings.chat == "auto" and bool(self._tokenizer.chat_template))
         if model.device.type == "cpu":
             torch.set_num_threads(settings.threads)
@@ -127,7 +126,7 @@ class LocalTeacher(Settled[Local]):
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
-        return vocabulary_of(self._tokenizer, self._size, self._stops, control_tokens(self._tokenizer))
+        return vocabulary_of(self._grammars.written, self._stops, control_tokens(self._tokenizer))
 
     def submit(self, ticket: int, request: Request) -> None:
         self._waiting.append((ticket, request))

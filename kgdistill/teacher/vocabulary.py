@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from collections.abc import Container, Iterable
 
 
 class Vocabulary:
@@ -27,16 +23,9 @@ class Vocabulary:
         return next((self._tokens[text[:length]] for length in lengths if text[:length] in self._tokens), -1)
 
 
-def vocabulary_of(
-    tokenizer: PreTrainedTokenizerBase, size: int, stops: Iterable[int], control: Iterable[int]
-) -> Vocabulary:
-    """The vocabulary of any Hugging Face tokenizer (byte-level, SentencePiece …), of `size` tokens with the padding."""
-    import xgrammar
-
-    stops = sorted(stops)
-    written = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=size, stop_token_ids=stops)
-    never = {*control, *written.special_token_ids}
-    return Vocabulary(("" if n in never else _text(spelled) for n, spelled in enumerate(written.decoded_vocab)), stops)
+def vocabulary_of(written: Iterable[bytes], stops: Iterable[int], control: Container[int]) -> Vocabulary:
+    """The vocabulary of a tokenizer whose tokens write these bytes (`Grammars.written`)."""
+    return Vocabulary(("" if n in control else _text(spelled) for n, spelled in enumerate(written)), stops)
 
 
 def _text(spelled: bytes) -> str:

@@ -77,6 +77,11 @@ def continuation(statement: str, left: str, right: str) -> str:
     return statement[found.end() :] if found else statement
 
 
+def behind_opening(statement: str, one: str, other: str) -> str:
+    """What a statement about one of two things, against the other, says after its opening."""
+    return min(continuation(statement, one, other), continuation(statement, other, one), key=len)
+
+
 def parse(said: str) -> Comparison | str:
     """The comparison in what follows the opening, or why there is none."""
     words = words_of(said)
@@ -85,6 +90,8 @@ def parse(said: str) -> Comparison | str:
     place, sign = _comparing(words)
     if place < 0:
         return "nothing is compared"
+    if sign and scales.plain_form(words[place + 1] if place + 1 < len(words) else ""):
+        return f"{words[place]} {words[place + 1]} compares twice"
     scale, qualifier, way = _aspect(words, place, sign)
     if not scale:
         return "no aspect is named"

@@ -1,0 +1,74 @@
+"""Entailment: does one text follow from another, or contradict it? Any Hugging Face classifier of text pairs serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kgdistill.errors import ModelError
+
+_BATCH = 32
+_MOST_TOKENS = 256
+
+
+class Entailment:
+    """A sequence classifier for natural language inference; which label means what is read from its config."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._entails, self._contradicts = places(model.config.id2label, name)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> Entailment:
+        """The model in `folder`, on a GPU where there is one. Raises ModelError."""
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = AutoModelForSequenceClassification.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True
+            )
+        except Exception as error:  # whatever is wrong with a folder comes out of here in many types
+            reason = " ".join(str(error).split())[:300]
+            raise ModelError(f"{folder}: cannot be loaded as a classifier of text pairs: {reason}") from error
+        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer, str(folder))
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, float]]:
+        """For each (premise, hypothesis): probability that the first entails the second, that it contradicts it.
+
+        A model without a label for contradiction gives 0.0 for it.
+        """
+        import torch
+
+        order = sorted(range(len(pairs)), key=lambda place: len(pairs[place][0]) + len(pairs[place][1]))
+        found: list[tuple[float, float]] = [(0.0, 0.0)] * len(pairs)
+        with torch.inference_mode():
+            for start in range(0, len(order), _BATCH):
+                part = order[start : start + _BATCH]
+                batch = self._tokenizer(
+                    [pairs[place][0] for place in part],
+                    [pairs[place][1] for place in part],
+                    padding=True,
+                    truncation=True,
+                    max_length=_MOST_TOKENS,
+                    return_tensors="pt",
+                ).to(self._model.device)
+                for place, row in zip(part, self._model(**batch).logits.softmax(-1).tolist(), strict=True):
+                    found[place] = (row[self._entails], 0.0 if self._contradicts < 0 else row[self._contradicts])
+        return found
+
+
+def places(labels: Mapping[int, str], name: str) -> tuple[int, int]:
+    """Where the labels of entailment and of contradiction stand; the latter -1 where there is none.
+
+    Raises ModelError for a model whose labels do not say what they mean.
+    """
+    plain = {place: label.casefold().replace("_", " ").replace("-", " ") for place, label in labels.items()}
+    denying = ("not ", "non ", "no ")
+    entails = [p for p, label in plain.items() if label.startswith("entail") and not label.startswith(denying)]
+    contradicts = [p for p, label in plain.items() if label.startswith("contradict")]
+    if len(entails) != 1 or len(contradicts) > 1:
+        raise ModelError(f"{name}: its labels ({', '.join(labels.values())}) do not say which one means entailment")
+    return int(entails[0]), int(contradicts[0]) if contradicts else -1
