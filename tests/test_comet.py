@@ -164,6 +164,19 @@ def test_the_report_shows_it(finished: Path) -> None:
     assert "teacher, kept" in page and "by no document" in page
 
 
+def test_the_notebook_runs_on_it(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KGDISTILL_RUN", str(finished))
+    notebook = json.loads((HOME / "notebooks" / "commonsense.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    said = capsys.readouterr().out
+    assert "xWant" in said and "Task: inference" in said and "critic: " in said
+
+
 def test_a_recall_without_a_critic_is_one_clear_line(tmp_path: Path) -> None:
     stages = ["events", "infer", "refine"]
     given = recipe(tmp_path, tmp_path, stages=stages, name="none")

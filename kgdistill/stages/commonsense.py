@@ -105,6 +105,8 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
     labels: str = ""
     """Labelled inferences (.csv or .jsonl); empty: the teacher's verdicts of this run."""
+    folder: str = ""
+    """A critic that was trained before: it is taken as it is."""
     unsure: float = 0.2
     """Verdicts of the teacher nearer than this to 0.5 teach nothing."""
     encoder: str = ""
@@ -114,6 +116,8 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """CPU threads; 0: all cores."""
 
     def fingerprint(self) -> str:
+        if self.folder:
+            return fingerprint(self.folder)
         labels = fingerprint(self.labels) if self.labels else ""
         return content_id(labels, weights.fingerprint(self._encoder()))
 
@@ -123,8 +127,12 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
     def run(self, records: Iterator[object], bench: Bench) -> None:
         import torch
 
-        from kgdistill.judge.critic_network import train_critic
+        from kgdistill.judge.critic_network import Critic, train_critic
 
+        if self.folder:
+            critic, about = Critic.from_pretrained(Path(self.folder))
+            critic.save_pretrained(bench.folder, about)
+            return
         torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
         rows, labels = self._labelled(bench)
         settings = replace(self.settings, seed=self.settings.seed or bench.seed)
