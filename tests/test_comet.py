@@ -46,7 +46,7 @@ def test_the_format_is_comets() -> None:
 
 def test_it_learns_is_sampled_and_comes_back(tmp_path: Path) -> None:
     chosen = CometSettings(epochs=60, batch_tokens=256, learning_rate=1e-2, dropout=0.0, max_tokens=12)
-    student = Comet.start(tiny_writer(tmp_path / "tiny", paired=False), settings)
+    student = Comet.start(tiny_writer(tmp_path / "tiny", paired=False), chosen)
     said = [(f"PersonX {n}", "xWant", "St. Lo") for n in range(4)] + [
         (f"PersonX {n}", "xAttr", "kind") for n in range(4)
     ]
