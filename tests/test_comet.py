@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from line import CATALOGUE, HOME
 from students import tiny_encoder, tiny_writer
@@ -29,6 +29,7 @@ PLAIN = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="<>[]")
 
 
 @given(PLAIN, st.sampled_from(sorted(RELATIONS)), PLAIN)
+@settings(deadline=None)
 def test_the_one_input_format_comes_back(head: str, relation: str, tail: str) -> None:
     assert read_comet(comet_text(head, relation, tail)) == (head, relation, tail)
     assert read_comet(comet_prompt(head, relation)) == (head, relation, "")
@@ -44,8 +45,8 @@ def test_the_format_is_comets() -> None:
 
 
 def test_it_learns_is_sampled_and_comes_back(tmp_path: Path) -> None:
-    settings = CometSettings(epochs=60, batch_tokens=256, learning_rate=1e-2, dropout=0.0, max_tokens=12)
-    student = Comet.start(tiny_writer(tmp_path / "tiny", paired=False), settings)
+    chosen = CometSettings(epochs=60, batch_tokens=256, learning_rate=1e-2, dropout=0.0, max_tokens=12)
+    student = Comet.start(tiny_writer(tmp_path / "tiny", paired=False), chosen)
     said = [(f"PersonX {n}", "xWant", "St. Lo") for n in range(4)] + [
         (f"PersonX {n}", "xAttr", "kind") for n in range(4)
     ]
@@ -61,7 +62,7 @@ def test_it_learns_is_sampled_and_comes_back(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no student of inferences"):
         Comet.from_pretrained(tmp_path)
     with pytest.raises(ModelError, match="no causal model"):
-        Comet.start(tmp_path, settings)
+        Comet.start(tmp_path, chosen)
 
 
 def test_events_are_split_by_their_words() -> None:
@@ -79,6 +80,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = folder / "out"
     run(recipe(encoder, writer), out, workers=0, progress=Quiet())
     return out
+
+
+def people(folder: Path) -> Path:
+    path = folder / "atomic.tsv"
+    path.write_text("PersonX runs @@ xWant\tto rest| to drink| none\nPersonX runs @@ CapableOf\trun\n")
+    return path
 
 
 def recipe(encoder: Path, writer: Path, **changes: object) -> Recipe:
@@ -100,9 +107,12 @@ def recipe(encoder: Path, writer: Path, **changes: object) -> Recipe:
     }
     plain["criticise"] = {"threads": 1}
     plain["comet"] = {"model": str(writer), "threads": 1, "settings": {"epochs": 1.0, "max_tokens": 8}}
+    plain["weigh_inferences"] = {"beside": str(people(encoder.parent))}
     plain["sample_comet"] = {"samples": 2, "threads": 1}
     plain |= changes
-    tables = {"critic", "criticise", "comet", "sample_comet", "weigh_inferences"} - set(plain["stages"])
+    tables = {"events", "refine", "critic", "criticise", "comet", "sample_comet", "weigh_inferences"} - set(
+        plain["stages"]
+    )
     return decode({name: value for name, value in plain.items() if name not in tables}, CATALOGUE)
 
 
@@ -128,13 +138,8 @@ def test_its_refusals_are_counted_by_reason(finished: Path) -> None:
     state = json.loads((finished / "run.json").read_text())
     stages = {stage["name"]: stage for stage in state["stages"]}
     failures = list(latest_folder(finished, "events").failures())
-    assert {failure.reason for failure in failures} >= {
-        "unfinished",
-        "no PersonX",
-        "characters",
-        "unlikely",
-        "duplicate",
-    }
+    reasons = {failure.reason for failure in failures}
+    assert reasons >= {"unlikely", "duplicate"} and reasons & {"unfinished", "no PersonX", "characters", "length"}
     assert all(isinstance(failure, Failure) and failure.stage == "events" for failure in failures)
     asked = stages["infer"]
     assert asked["planned"] == 2 * stages["events"]["records"]
@@ -161,7 +166,30 @@ def test_its_graph_is_the_models_own(finished: Path) -> None:
 def test_the_report_shows_it(finished: Path) -> None:
     page = write_report(finished).read_text(encoding="utf-8")
     assert "Inferences side by side" in page and "What the model says" in page and "seeds" in page
+    weighed = json.loads((latest(finished, "weighed").folder / "weighed.json").read_text())
+    assert [row["name"] for row in weighed][-1] == "people" and weighed[-1]["rows"] == 2
     assert "teacher, kept" in page and "by no document" in page
+
+
+def test_the_notebook_runs_on_it(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KGDISTILL_RUN", str(finished))
+    notebook = json.loads((HOME / "notebooks" / "commonsense.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    said = capsys.readouterr().out
+    assert "xWant" in said and "Task: inference" in said and "critic: " in said
+
+
+def test_what_is_no_event_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("lemon,banana\n")
+    seeds = {"path": str(tmp_path / "pairs.csv"), "kind_of": "pair"}
+    given = recipe(tmp_path, tmp_path, stages=["seeds", "infer"], name="pairs", seeds=seeds)
+    with pytest.raises(KgdistillError, match=r"'lemon \| banana' is no event"):
+        run(given, tmp_path / "out", workers=0, progress=Quiet())
 
 
 def test_a_recall_without_a_critic_is_one_clear_line(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from students import tiny_encoder
@@ -113,6 +113,7 @@ def test_what_is_no_critic_is_a_clear_mistake(tmp_path: Path) -> None:
 
 
 @given(LABELLED)
+@settings(deadline=None)
 def test_a_cut_off_is_the_highest_that_reaches_its_recall(labelled: list[tuple[float, bool]]) -> None:
     scores, labels = [score for score, _ in labelled], [label for _, label in labelled]
     if not any(labels):
@@ -129,6 +130,7 @@ def test_a_cut_off_is_the_highest_that_reaches_its_recall(labelled: list[tuple[f
 
 
 @given(LABELLED)
+@settings(deadline=None)
 def test_the_area_is_that_of_scikit_learn(labelled: list[tuple[float, bool]]) -> None:
     scores, labels = [score for score, _ in labelled], [label for _, label in labelled]
     if len(set(labels)) == 2:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import BASE, curie, event, fruits, stated
 
@@ -74,6 +74,12 @@ def test_pairs_are_read_from_tables(tmp_path: Path) -> None:
     assert list(read_seeds(path, "pair")) == [PairSeed("lemon", "banana")]
 
 
+def test_events_of_atomic_2020_are_seeds(tmp_path: Path) -> None:
+    path = tmp_path / "atomic.tsv"
+    path.write_text("PersonX runs @@ xNeed\tto rise| none\nPersonX runs @@ xWant\tto rest\nPersonX eats @@ xNeed\t\n")
+    assert list(read_seeds(path, "event")) == [EventSeed("PersonX runs"), EventSeed("PersonX eats")]
+
+
 def test_a_path_that_holds_no_seeds_says_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="does not exist"):
         list(read_seeds(tmp_path / "none.txt", "event"))
@@ -82,6 +88,7 @@ def test_a_path_that_holds_no_seeds_says_so(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.text(), max_size=5))
+@settings(deadline=None)
 def test_any_text_gives_seeds_or_failures(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
     path = tmp_path_factory.mktemp("any") / "seeds.txt"
     path.write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")

@@ -15,11 +15,11 @@ from kgdistill.evaluate.commonsense import Weighed, weigh
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.judge.critic import NAME, About, Said, read_about
 from kgdistill.records import Inference, Reading, content_id
-from kgdistill.storage.inferences import Row, Split, read_atomic10x, read_labelled, write_atomic10x
+from kgdistill.storage.inferences import Row, Split, read_atomic10x, read_atomic2020, read_labelled, write_atomic10x
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights
-from kgdistill.text.inferences import tail_fault
+from kgdistill.text.inferences import RELATIONS, tail_fault
 from kgdistill.text.names import normal
 
 STUDENT = "student.jsonl"
@@ -120,9 +120,13 @@ class WeighInferences(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """The critic accepts what its cut-off for this recall keeps."""
     labels: str = ""
     """Labelled inferences, to count how many of those that recur are right."""
+    beside: str = ""
+    """ATOMIC 2020's TSV, or any labelled inferences: some of what people wrote, to be weighed beside the rest."""
+    most: int = 2000
+    """How many inferences of `beside` are weighed, drawn by their words."""
 
     def fingerprint(self) -> str:
-        return fingerprint(self.labels) if self.labels else ""
+        return content_id(*(fingerprint(path) if path else "" for path in (self.labels, self.beside)))
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
         about = read_about(bench.upstream("critic")) if bench.has("critic") else None
@@ -144,11 +148,27 @@ class WeighInferences(CorpusStage, frozen=True, forbid_unknown_fields=True):
             "teacher, kept": kept,
             "teacher, events of the student": [row for row in rows if row.head in asked],
             "student": student,
+            "people": list(self._people(bench, about)),
         }
         cut = about.cut(self.recall) if about else 0.5
-        found = [weighed(name, part, cut, labels) for name, part in sets.items() if part or not name.count("student")]
+        found = [weighed(name, part, cut, labels) for name, part in sets.items() if part or name.startswith("teacher")]
         write_bytes(bench.folder / "weighed.json", msgspec.json.encode(found) + b"\n")
         write_comparison(bench.folder, table(found, self.recall))
+
+    def _people(self, bench: Bench, about: About | None) -> Iterator[Row]:
+        """Inferences that people wrote, under the relations asked for, scored by the critic."""
+        if not self.beside:
+            return
+        from kgdistill.judge.critic_network import Critic
+
+        if self.beside.endswith(".tsv"):
+            read = list(read_atomic2020(self.beside))
+        else:
+            read = [(row.head, row.relation, row.tail) for row in read_labelled(self.beside) if row.valid]
+        known = sorted({row for row in read if row[1] in RELATIONS}, key=lambda row: content_id("people", *row))
+        said = known[: self.most]
+        scores = Critic.from_pretrained(bench.upstream("critic"))[0].score(said) if about else [None] * len(said)
+        yield from (row_of(row, "test", score, about) for row, score in zip(said, scores, strict=True))
 
 
 def inferences(readings: Iterable[Reading]) -> Iterator[Inference]:

@@ -67,8 +67,8 @@ class Events(EventWriter, SourceStage, frozen=True, forbid_unknown_fields=True, 
             request = draft.said.request if draft.said else ""
             bench.fail(Failure(STAGE, "", reason, "rejected", message=draft.event, request=request))
         bench.note("events made up", len(kept))
-        best = sorted(kept, key=lambda draft: -likelihood(draft))[: self.most or len(kept)]
-        return [draft for draft in kept if draft in best]
+        best = {draft.event for draft in sorted(kept, key=likelihood, reverse=True)[: self.most or len(kept)]}
+        return [draft for draft in kept if draft.event in best]
 
 
 class Infer(Inferences, ShardStage, frozen=True, forbid_unknown_fields=True):
@@ -80,8 +80,15 @@ class Infer(Inferences, ShardStage, frozen=True, forbid_unknown_fields=True):
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
-        for reading in per_chunk(records, method, bench):
+        for reading in per_chunk(map(about_an_event, records), method, bench):
             yield booked(reading, bench)
+
+
+def about_an_event(reading: Reading) -> Reading:
+    """The reading. Raises RecipeError where it is not about an event."""
+    if not isinstance(reading.seed, EventSeed):
+        raise RecipeError(f'infer: {reading.document.id!r} is no event; read them by "events", or by "seeds" as events')
+    return reading
 
 
 class JudgeInferences(PlausibilityJudge, ShardStage, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +112,8 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
     labels: str = ""
     """Labelled inferences (.csv or .jsonl); empty: the teacher's verdicts of this run."""
+    folder: str = ""
+    """A critic that was trained before: it is taken as it is."""
     unsure: float = 0.2
     """Verdicts of the teacher nearer than this to 0.5 teach nothing."""
     encoder: str = ""
@@ -114,6 +123,8 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """CPU threads; 0: all cores."""
 
     def fingerprint(self) -> str:
+        if self.folder:
+            return fingerprint(self.folder)
         labels = fingerprint(self.labels) if self.labels else ""
         return content_id(labels, weights.fingerprint(self._encoder()))
 
@@ -123,8 +134,12 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
     def run(self, records: Iterator[object], bench: Bench) -> None:
         import torch
 
-        from kgdistill.judge.critic_network import train_critic
+        from kgdistill.judge.critic_network import Critic, train_critic
 
+        if self.folder:
+            critic, about = Critic.from_pretrained(Path(self.folder))
+            critic.save_pretrained(bench.folder, about)
+            return
         torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
         rows, labels = self._labelled(bench)
         settings = replace(self.settings, seed=self.settings.seed or bench.seed)

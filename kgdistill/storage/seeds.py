@@ -32,7 +32,8 @@ def read_seeds(path: str | Path, kind: Kind) -> Iterator[Seed | Failure]:
     """The seed of every line of a file; a line that gives none is a Failure, and so is a seed that stood there before.
 
     `.jsonl` has an object a line: {"event"}, {"left", "right", "class"} or {"relation", "definition", "seeds"}; `.txt`
-    an event a line; `.csv` and `.tsv` an event or a pair a line, after its class where there are three cells.
+    an event a line; `.csv` and `.tsv` an event or a pair a line, after its class where there are three cells, or
+    ATOMIC 2020's "event @@ relation".
     Raises SourceError where the file is not there or has another ending.
     """
     path = Path(path).expanduser()
@@ -134,13 +135,16 @@ def _table(path: Path) -> Iterator[dict[str, Any] | Refused]:
     lines = _lines(path)
     first = next(lines, "")
     try:
-        width = 0
+        width, event = 0, ""
         for cells in csv.reader(chain([first], lines), delimiter="\t" if "\t" in first else ","):
             width = width or len(cells)
             if cells and len(cells) < width:
                 yield Refused("one entity", f"{len(cells)} of {width} cells are there")
             elif len(cells) == 1:
                 yield {"left": cells[0], "event": cells[0]}
+            elif cells and " @@ " in cells[0]:  # ATOMIC 2020: an event has a line for each relation
+                if event != (event := cells[0].partition(" @@ ")[0]):
+                    yield {"event": event}
             elif cells:
                 *kind, left, right = cells[:3]
                 yield {"class": kind[0] if kind else "", "left": left, "right": right, "event": cells[0]}
