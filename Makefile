@@ -24,7 +24,7 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2
 
 test-all: $(VENV)/.installed
-	$(BIN)/python -m pytest -m ''
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m ''
 
 # vLLM pins other versions than we do, so its CPU build lives in an environment of its own.
 .venv-vllm/.installed: pyproject.toml

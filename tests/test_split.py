@@ -162,6 +162,11 @@ def test_a_cluster_wider_than_the_limit_is_cut_between_code_points() -> None:
         split(Document("d", text, "d"), 0, len)
 
 
+def test_a_wide_character_that_fits_is_kept_whole() -> None:
+    text = "🈁\u200d🈁\u200d🈁\u200d🈁0"
+    assert [chunk.text for chunk in split(Document("d", text, "d"), 15, count)] == [text[:7], "0"]
+
+
 def test_lone_surrogates_are_text_like_any_other() -> None:
     text = "A \ud83d\ude00 b. C \ud800. D."
     assert "".join(text[s.start : s.end] for s in sentence_spans(text, "en")) == text

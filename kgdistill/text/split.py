@@ -118,9 +118,16 @@ class _Packer:
             if start < place <= wanted and not torn(self.text, place):
                 return place
         best = start
-        for match in regex.finditer(r"\X", self.text, pos=start, endpos=min(wanted + 100, stop)):
-            if match.end() > wanted:
-                break
-            if not torn(self.text, match.end()):
+        last = min(wanted + 100, stop)
+        for match in regex.finditer(r"\X", self.text, pos=start, endpos=last):
+            if torn(self.text, match.end()):
+                continue
+            if match.end() <= wanted:
                 best = match.end()
+                continue
+            # The guess may fall inside the first character although all of it fits.
+            whole = best == start and (match.end() < last or last == stop)
+            if whole and self.count(start, match.end()) <= self.limit:
+                return match.end()
+            break
         return best if best > start else wanted
