@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-from bisect import bisect_right
 from collections.abc import Iterable
 
-import msgspec
-
+from kgdistill.distill.edits import edited
 from kgdistill.distill.swaps import NamePool, SeedDocument, SeedEntity
-from kgdistill.records import Entity, Fact, Pair, Span
+from kgdistill.records import Pair
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
 
@@ -49,42 +47,8 @@ def replace_words(pair: Pair, words: dict[str, str]) -> Pair:
     def change(text: str) -> str:
         return _WORD.sub(lambda found: words.get(found[0], found[0]), text)
 
-    ends, shifts, shift = [0], [0], 0
-    for found in _WORD.finditer(pair.text):
-        grown = len(words.get(found[0], found[0])) - len(found[0])
-        if grown:
-            shift += grown
-            ends.append(found.end())
-            shifts.append(shift)
-
-    def moved(offset: int) -> int:
-        return offset + shifts[bisect_right(ends, offset) - 1]
-
-    def span(old: Span | None) -> Span | None:
-        return old and Span(moved(old.start), moved(old.end))
-
-    def fact(old: Fact) -> Fact:
-        return msgspec.structs.replace(
-            old,
-            subject=change(old.subject),
-            object=change(old.object),
-            proposition=change(old.proposition),
-            start=moved(old.start),
-            end=moved(old.end),
-            subject_span=span(old.subject_span),
-            object_span=span(old.object_span),
-        )
-
-    return msgspec.structs.replace(
-        pair,
-        text=change(pair.text),
-        entities=tuple(
-            Entity(change(e.name), e.type, tuple(Span(moved(s.start), moved(s.end)) for s in e.spans))
-            for e in pair.entities
-        ),
-        facts=tuple(map(fact, pair.facts)),
-        negatives=tuple(map(fact, pair.negatives)),
-    )
+    found = ((match.start(), match.end(), words.get(match[0], match[0])) for match in _WORD.finditer(pair.text))
+    return edited(pair, list(found), change)
 
 
 def _document(pair: Pair) -> SeedDocument:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgdistill.contracts import Stage
+from kgdistill.stages.augment import Augment
 from kgdistill.stages.build import Decontextualise, FindNounPhrases, Generate, Ground, Judge, Read, Split
 from kgdistill.stages.comet import SampleComet, TrainComet, WeighInferences
 from kgdistill.stages.commonsense import Criticise, Events, Infer, JudgeInferences, TrainCritic
@@ -49,6 +50,7 @@ STAGES: dict[str, type[Stage]] = {
     "store": Store,
     "pairs": MakePairs,
     "seed_pairs": SeedPairs,
+    "augment": Augment,
     "train": Train,
     "extract": Extract,
     "score": Score,

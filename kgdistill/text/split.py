@@ -117,17 +117,15 @@ class _Packer:
         for place in [*reversed(clauses), *(half + space for space in reversed(spaces))]:
             if start < place <= wanted and not torn(self.text, place):
                 return place
-        best = start
+        best: int = start
         last = min(wanted + 100, stop)
-        for match in regex.finditer(r"\X", self.text, pos=start, endpos=last):
-            if torn(self.text, match.end()):
+        for end in (match.end() for match in regex.finditer(r"\X", self.text, pos=start, endpos=last)):
+            if torn(self.text, end):
                 continue
-            if match.end() <= wanted:
-                best = match.end()
-                continue
-            # The guess may fall inside the first character although all of it fits.
-            whole = best == start and (match.end() < last or last == stop)
-            if whole and self.count(start, match.end()) <= self.limit:
-                return match.end()
-            break
+            if end > wanted:
+                # The guess may fall inside the first character although all of it fits.
+                whole = best == start and (end < last or last == stop) and self.count(start, end) <= self.limit
+                best = end if whole else best
+                break
+            best = end
         return best if best > start else wanted
