@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,38 @@ def test_a_wrong_folder_is_a_clear_mistake(tmp_path: Path) -> None:
         SpanStudent.start(SpanSettings(encoder=str(tmp_path)), ["a"], ["b"])
     with pytest.raises(ModelError, match="no span student"):
         SpanStudent.from_pretrained(tmp_path)
+
+
+def test_our_encoder_has_the_library_s_states() -> None:
+    from transformers import AutoModel
+
+    from kgdistill.distill.students.bert import Bert, read_shape
+
+    folder = model_folder()
+    shape = read_shape(folder / "config.json")
+    assert shape is not None
+    theirs = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    ours = Bert(shape).eval()
+    ours.load_state_dict(theirs.state_dict())
+    ids = torch.randint(999, 9999, (3, 20), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    mask[1, 12:] = 0
+    with torch.inference_mode():
+        for seen in (mask, torch.ones_like(ids)):
+            wanted = theirs(input_ids=ids, attention_mask=seen).last_hidden_state[seen.bool()]
+            found = ours(ids, attention_mask=seen).last_hidden_state[seen.bool()]
+            assert torch.allclose(found, wanted, atol=1e-5)
+
+
+def test_another_encoder_is_left_to_the_library(tmp_path: Path) -> None:
+    from kgdistill.distill.students.bert import read_shape
+
+    (tmp_path / "config.json").write_text('{"model_type": "mpnet"}')
+    assert read_shape(tmp_path / "config.json") is None
+
+
+def test_reading_does_not_wait_for_the_library_s_models() -> None:
+    code = "import sys; from kgdistill import Extractor; Extractor.from_pretrained().extract('Ann left Rome.');"
+    code += "print('transformers.models.bert.modeling_bert' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import torch
 from msgspec import Struct
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from kgdistill.distill.settings import GenerativeSettings
 from kgdistill.distill.student import FILE
@@ -47,6 +46,8 @@ class GenerativeStudent:
     def start(cls, settings: GenerativeSettings) -> GenerativeStudent:
         """A student on the model in `settings.model`. Raises ModelError where it cannot be loaded."""
         torch.manual_seed(settings.seed)
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
         try:
             architecture = AutoConfig.from_pretrained(settings.model)
             paired = bool(architecture.is_encoder_decoder)
@@ -221,6 +222,8 @@ class GenerativeStudent:
     @classmethod
     def from_pretrained(cls, folder: Path) -> GenerativeStudent:
         """The student in `folder`. Raises ModelError where the folder is not one."""
+        from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
         try:
             config = msgspec.json.decode((folder / FILE).read_bytes(), type=GenerativeConfig)
             loader = AutoModelForSeq2SeqLM if config.sequence_to_sequence else AutoModelForCausalLM

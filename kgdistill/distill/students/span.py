@@ -11,11 +11,12 @@ import msgspec
 import torch
 from msgspec import Struct
 from msgspec.structs import replace
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import PreTrainedTokenizerFast
 
 from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.student import FILE
 from kgdistill.distill.students import span_training, span_weights
+from kgdistill.distill.students.bert import Bert, read_shape
 from kgdistill.distill.students.span_learning import read_passages
 from kgdistill.distill.students.span_network import SpanNetwork
 from kgdistill.distill.students.span_reading import Curve, Names, Seen, gather, read_window
@@ -65,6 +66,8 @@ class SpanStudent:
         """
         if (Path(settings.encoder) / FILE).is_file():
             return cls._go_on(settings, relations, types)
+        from transformers import AutoConfig, AutoModel, AutoTokenizer  # seconds of imports that reading can do without
+
         try:
             shape = AutoConfig.from_pretrained(settings.encoder, local_files_only=True)
             # Dropping attention weights costs a fifth of the time on a CPU; hidden states are dropped all the same.
@@ -158,9 +161,8 @@ class SpanStudent:
         """The student in `folder`, on the GPU where there is one. Raises ModelError where the folder is not one."""
         try:
             config = msgspec.json.decode((folder / FILE).read_bytes(), type=SpanConfig)
-            encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder), add_pooling_layer=False)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            network = SpanNetwork(encoder, config.width)
+            network = SpanNetwork(_encoder(folder), config.width)
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
             names = span_weights.load(network, folder)
         except (OSError, ValueError, KeyError, msgspec.DecodeError, RuntimeError) as error:
             raise ModelError(f"{folder} is no span student: {str(error).splitlines()[0]}") from error
@@ -169,6 +171,15 @@ class SpanStudent:
 
     def _embed_names(self, names: tuple[str, ...]) -> Names:
         return Names(names, embed_names(self.network, self.tokenizer, names).to(self.network.device))
+
+
+def _encoder(folder: Path) -> Any:
+    """The encoder of a student's folder, not yet filled."""
+    if shape := read_shape(folder / "config.json"):
+        return Bert(shape)
+    from transformers import AutoConfig, AutoModel
+
+    return AutoModel.from_config(AutoConfig.from_pretrained(folder), add_pooling_layer=False)
 
 
 def batches(cut: Sequence[Window]) -> Iterator[Sequence[Window]]:
