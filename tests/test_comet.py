@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from line import CATALOGUE, HOME
+from notebook import execute
 from students import tiny_encoder, tiny_writer
 
 from kgdistill.distill.comet import Comet, CometSettings, comet_prompt, comet_text, lesson, read_comet
@@ -175,11 +176,7 @@ def test_the_notebook_runs_on_it(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KGDISTILL_RUN", str(finished))
-    notebook = json.loads((HOME / "notebooks" / "commonsense.ipynb").read_text(encoding="utf-8"))
-    names: dict[str, object] = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    execute("commonsense")
     said = capsys.readouterr().out
     assert "xWant" in said and "Task: inference" in said and "critic: " in said
 

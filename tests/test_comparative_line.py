@@ -15,6 +15,7 @@ import xgrammar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from line import CATALOGUE, HOME
+from notebook import execute
 from readings import curie
 from test_clauses import obeys
 from test_constrained import make_opt
@@ -268,11 +269,7 @@ def test_the_notebook_runs_on_it(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KGDISTILL_RUN", str(finished))
-    notebook = json.loads((HOME / "notebooks" / "comparatives.ipynb").read_text(encoding="utf-8"))
-    names: dict[str, object] = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    execute("comparatives")
     said = capsys.readouterr().out
     assert "lemon | lime" in said and "has more" in said and "Compared to" in said
 
