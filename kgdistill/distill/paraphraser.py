@@ -1,4 +1,4 @@
-"""A small model that says a sentence in other words: a causal language model in COMET's form, with a relation of its own.
+"""A small model that says a sentence in other words: a causal model in COMET's form, under a relation of its own.
 
 <head> The bridge opened in 1937. </head> <relation> paraphrase </relation> [GEN] It was 1937 when the bridge opened.
 """

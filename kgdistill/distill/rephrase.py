@@ -63,8 +63,10 @@ def exchanged(pair: Pair, place: Span, new: str) -> Pair | None:
     def fact(one: Fact) -> Fact:
         start, end = one.start, one.end
         if start >= 0:
-            inside = Span(start, end) if end <= place.start or start >= place.end else _within(start, end, place)
-            start, end = moved(inside).start, moved(inside).end
+            evidence = Span(start, end)
+            if start < place.end and end > place.start:
+                evidence = _within(pair.text, evidence, place)
+            start, end = moved(evidence).start, moved(evidence).end
         spans = [moved(span) if span else None for span in (one.subject_span, one.object_span)]
         return replace(one, start=start, end=end, subject_span=spans[0], object_span=spans[1])
 
@@ -80,9 +82,9 @@ def exchanged(pair: Pair, place: Span, new: str) -> Pair | None:
     return replace(pair, text=text, entities=entities, facts=facts, negatives=negatives)
 
 
-def _within(start: int, end: int, place: Span) -> Span:
-    """The sentence that is evidence: the one exchanged, white space at its end aside. Raises LookupError for another."""
-    if start != place.start or end < place.end:
+def _within(text: str, span: Span, place: Span) -> Span:
+    """The sentence that is evidence: the one exchanged, white space aside. Raises LookupError for another."""
+    if _bare(text, span) != place:
         raise LookupError("evidence that is only a part of the sentence, or more than it")
     return place
 

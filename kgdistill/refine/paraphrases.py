@@ -1,7 +1,7 @@
 """Which pairs of sentences are kept as paraphrases or summaries: length, numbers, wording, entailment, syntax, variety.
 
 Cheap filters speak before dear ones. A pair that is dropped keeps the first reason.
-Source: Jung et al., Impossible Distillation (2024), sections 2.2 and 2.3, and its code. Where the code errs, tests say so.
+Source: Jung et al., Impossible Distillation (2024), section 2, and its code. Where the code errs, the tests say so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Syntactic distance: how many edits turn one sentence's dependency tree into another's (Zhang and Shasha's distance)."""
+"""Syntactic distance: how many edits turn the dependency tree of one sentence into another's (tree edit distance)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kgdistill.errors import ModelError
 
 
 class Tree(Struct, frozen=True):
-    """A word's relation to its head, with the words that hang on it in their order; the words themselves do not count."""
+    """A word's relation to its head, with the words that hang on it; what the words are does not count."""
 
     name: str
     children: tuple[Tree, ...] = ()

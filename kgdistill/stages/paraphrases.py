@@ -40,7 +40,11 @@ from kgdistill.teacher import weights
 EMBEDDED = "kgdistill-mini-entailment"
 """The classifier of text pairs that is taken where a recipe names none."""
 PAIRS = "paraphrases.jsonl"
-SETTINGS = PairSettings()
+
+
+def place(document: str, test: float) -> str:
+    """The split of a document: by its id alone; a tenth is for validation."""
+    return split_of(document, PairSettings(test=test))
 
 
 class WriteContexts(ContextWriter, SourceStage, frozen=True, forbid_unknown_fields=True):
@@ -134,7 +138,7 @@ class TrainParaphraser(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
     needs: ClassVar[tuple[str, ...]] = ("rewordings",)
     gives: ClassVar[str] = "paraphraser"
-    follows: ClassVar[dict[str, str]] = {"filters": "rewordings"}
+    follows: ClassVar[dict[str, str]] = {"filters": "rewordings", "test": "paraphraser"}
 
     model: str = "kgdistill-mini"
     """Folder or hub name of the causal model to start from."""
@@ -142,6 +146,8 @@ class TrainParaphraser(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Makers of the pairs ("sentences", or a student's name); none: all."""
     both_ways: bool = True
     """A paraphrase is learnt in both directions."""
+    test: float = 0.1
+    """Share of documents that no student learns from, and whose pairs say how often it passes."""
     filters: PairFilters = PairFilters()
     """Those of `pair_sentences`: they say whether paraphrases or summaries are learnt."""
     settings: dict[str, object] = msgspec.field(default_factory=dict)
@@ -167,7 +173,7 @@ class TrainParaphraser(CorpusStage, frozen=True, forbid_unknown_fields=True):
         for record in records:
             kept = [p for p in record.pairs if p.kept and (not self.learn_from or p.method in self.learn_from)]
             rows = rows_of(kept, self.filters.kind, both_ways=self.both_ways)
-            parts[split_of(record.document.id, SETTINGS)] += rows
+            parts[place(record.document.id, self.test)] += rows
         student = Paraphraser.start(weights.find_folder(self.model), settings)
         log = student.learn(parts["train"], parts["validation"], bench.folder / "checkpoints")
         student.save_pretrained(bench.folder)
@@ -221,13 +227,17 @@ class WeighParaphrases(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
     needs: ClassVar[tuple[str, ...]] = ("rewordings",)
     gives: ClassVar[str] = "paraphrases"
+    follows: ClassVar[dict[str, str]] = {"test": "paraphraser"}
+
+    test: float = 0.1
+    """That of `paraphraser`."""
 
     def run(self, records: Iterator[Rewording], bench: Bench) -> None:
         read = list(records)
         kept = [pair for record in read for pair in record.pairs if pair.kept]
         bench.note("pairs kept", write_records(bench.folder / PAIRS, kept))
         write_comparison(bench.folder, table(read))
-        unseen = [record for record in read if split_of(record.document.id, SETTINGS) == "test"]
+        unseen = [record for record in read if place(record.document.id, self.test) == "test"]
         methods = list(dict.fromkeys(pair.method for record in read for pair in record.pairs))
         found = {
             "passing": [msgspec.to_builtins(passing(unseen, method, TESTS)) for method in methods],
@@ -243,8 +253,8 @@ def table(records: Iterable[Rewording]) -> Comparison:
     rows = funnel(records, (*TESTS, *CHOICES))
     return Comparison(
         "What each filter left of the pairs",
-        "Pairs of texts that say the same, by maker, after each filter in turn: of what the filter before it left, and of "
-        'all. "sentences": any two of a teacher\'s sentences behind one context.',
+        "Pairs of texts that say the same, by maker, after each filter in turn: of what the filter before it left, and "
+        'of all. "sentences": any two of a teacher\'s sentences behind one context.',
         ("maker", "after", "pairs", "of those before", "of all", "documents"),
         tuple((row.method, row.after, row.pairs, row.share, row.of_all, row.contexts) for row in rows),
     )
