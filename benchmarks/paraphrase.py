@@ -211,14 +211,16 @@ def main() -> None:
     parser.add_argument("--test", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     write, started = sys.stdout.write, time.perf_counter()
     paragraphs, work = paragraphs_of(arguments.texts), Round(arguments)
     with tempfile.TemporaryDirectory() as folder:
         model = "kgdistill-mini"
         if arguments.tokens:
             model = str(next_sentence_model(paragraphs, arguments.tokens, arguments.seed, Path(folder)))
+            write(f"next-sentence model after {time.perf_counter() - started:.0f} s\n")
         method = NextSentences(
-            samples=arguments.samples, temperature=arguments.temperature, opening=OPENING, closing="", max_tokens=48
+            samples=arguments.samples, temperature=arguments.temperature, opening=OPENING, closing="", max_tokens=32
         )
         readings = beginnings(paragraphs, arguments.contexts, arguments.seed)
         records = written(Local(model).open(), readings, method)

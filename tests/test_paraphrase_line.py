@@ -137,7 +137,9 @@ def test_training_pairs_come_again_in_other_words(finished: Path, tmp_path: Path
 
     class Bench:
         seed, folder = 0, tmp_path / "new"
-        notes: dict[str, float] = {}
+
+        def __init__(self) -> None:
+            self.notes: dict[str, float] = {}
 
         def has(self, kind: str) -> bool:
             return False
