@@ -4,7 +4,7 @@ self-distillation, and what each filter leaves (Jung et al., Impossible Distilla
     python benchmarks/paraphrase.py --texts FOLDER --pipeline PATH_OR_NAME
 
 Contexts are the beginnings of paragraphs (JSON lines with `paragraphs`, such as the OpenStax textbooks; else
-the sample corpus). The teacher is the model that ships, fine-tuned first to write next sentences with --tokens. Figures
+the sample corpus). The teacher is the model that ships, first fine-tuned to write next sentences. Figures
 are of documents from which no student has learnt; intervals are by drawing these documents again.
 
 Without --entailment the classifier that ships judges. `--entailment similarity` puts a stand-in there, the cosine
@@ -31,6 +31,7 @@ from kgdistill.distill.mixture import read_paragraphs
 from kgdistill.distill.paraphraser import Paraphraser, rows_of
 from kgdistill.distill.schooling import Schooling, school
 from kgdistill.encoders.minilm import MiniLM
+from kgdistill.errors import RecipeError
 from kgdistill.evaluate.paraphrases import difference, funnel, passing
 from kgdistill.generate.paraphrases import METHOD, NextSentences
 from kgdistill.judge.entailment import Entailment
@@ -199,7 +200,9 @@ def main() -> None:
     parser.add_argument("--texts", default="", help="folder of JSON lines with paragraphs; none: the sample corpus")
     parser.add_argument("--entailment", default="", help="a classifier of text pairs; none: the one that ships")
     parser.add_argument("--pipeline", default="", help="a spaCy pipeline with a parser; none: no syntactic filter")
-    parser.add_argument("--tokens", type=int, default=0, help="to fine-tune the teacher on, as a next-sentence model")
+    parser.add_argument(
+        "--tokens", type=int, default=400_000, help="to make a next-sentence model of the teacher; 0: as it is"
+    )
     parser.add_argument("--contexts", type=int, default=60)
     parser.add_argument("--samples", type=int, default=20, help="next sentences for each context")
     parser.add_argument("--temperature", type=float, default=0.5)
@@ -231,7 +234,11 @@ def main() -> None:
         records = work.teacher_pairs(records)
         learn_from = METHOD
         for name in ("student", "again"):
-            student, learnt = work.student(records, learn_from, Path(folder) / name)
+            try:
+                student, learnt = work.student(records, learn_from, Path(folder) / name)
+            except RecipeError as error:
+                write(f"{name}: {error}\n")
+                break
             write(f"{name}: learnt {learnt} examples after {time.perf_counter() - started:.0f} s\n")
             records, learn_from = work.student_pairs(records, student, name), name
     shown(records, arguments.test, work.parser)

@@ -14,6 +14,7 @@ SAID = (
     "Until the weekend it was raining all over the land.",
     "Nobody had asked the mayor what it would cost.",
     "What the price would be was never asked of the mayor.",
+    "It rained.",
     "rain and rain and rain and rain.",
     "and so on",
     "",
