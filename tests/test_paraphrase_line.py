@@ -21,7 +21,8 @@ from kgdistill.engine.runner import run
 from kgdistill.errors import KgdistillError, RecipeError
 from kgdistill.evaluate.report import write_report
 from kgdistill.records import Entity, Fact, Failure, Pair, Rewording, Span, TextPair
-from kgdistill.stages.paraphrases import PAIRS, Rephrase
+from kgdistill.stages.paraphrases import PAIRS
+from kgdistill.stages.rephrase import Rephrase
 from kgdistill.storage.artifact import latest
 from kgdistill.storage.shards import read_records, write_records
 

@@ -18,7 +18,6 @@ from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
 from kgdistill.stages.paraphrases import (
     PairSentences,
-    Rephrase,
     SampleParaphraser,
     TrainParaphraser,
     WeighParaphrases,
@@ -26,6 +25,7 @@ from kgdistill.stages.paraphrases import (
     WriteSentences,
 )
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
+from kgdistill.stages.rephrase import Rephrase
 from kgdistill.stages.school import School
 from kgdistill.stages.seeds import Seeds
 
