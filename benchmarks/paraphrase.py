@@ -223,7 +223,11 @@ def main() -> None:
             model = str(next_sentence_model(paragraphs, arguments.tokens, arguments.seed, Path(folder)))
             write(f"next-sentence model after {time.perf_counter() - started:.0f} s\n")
         method = NextSentences(
-            samples=arguments.samples, temperature=arguments.temperature, opening=OPENING, closing="", max_tokens=32
+            samples=arguments.samples,
+            temperature=arguments.temperature,
+            opening=OPENING,
+            max_tokens=32,
+            closing="" if arguments.tokens else " ",
         )
         readings = beginnings(paragraphs, arguments.contexts, arguments.seed)
         records = written(Local(model).open(), readings, method)
