@@ -81,6 +81,8 @@ class Request(Struct, frozen=True, omit_defaults=True):
     """How many alternatives of the first generated token to return with their log-probabilities."""
     constraints: Constraints | None = None
     """What every reply must and must not say; not together with `schema`. Fewer than `samples` may come back."""
+    open_ended: bool = False
+    """The token limit may cut the reply: what stands before the cut is wanted, and it is not asked for again."""
     beams: Beams | None = None
     """Search for constrained replies, where the teacher can (`local`); None: sample them under a grammar."""
 

@@ -29,8 +29,9 @@ from kgdistill.claims import (
 
 __all__ = [
     "Asked", "Assertion", "Canonical", "Chunk", "ChunkGraph", "Claim", "Comparative", "Document", "Drop", "Entity",
-    "EventSeed", "Evidence", "Extraction", "Fact", "Failure", "Inference", "Merge", "Pair", "PairSeed", "Proposition",
-    "Reading", "RelationSeed", "Rewrite", "Seed", "Span", "Triple", "Utterance", "Verdict", "content_id",
+    "EventSeed", "Evidence", "Extraction", "Fact", "Failure", "Inference", "Merge", "Pair", "PairSeed", "Passage",
+    "Proposition", "Reading", "RelationSeed", "Rewording", "Rewrite", "Seed", "Sentence", "Span", "TextPair", "Triple",
+    "Utterance", "Verdict", "content_id",
 ]  # fmt: skip
 
 
@@ -158,6 +159,56 @@ class Reading(Struct, frozen=True, omit_defaults=True):
     def failures(self) -> tuple[Failure, ...]:
         """Those of all chunks: the driver counts by them how each request of a dialogue over the reading ended."""
         return tuple(failure for graph in self.chunks for failure in graph.failures)
+
+
+class Sentence(Struct, frozen=True):
+    """A sentence that a model wrote behind a context, with the samples that say so."""
+
+    text: str
+    said: tuple[Utterance, ...]
+
+
+class TextPair(Struct, frozen=True, omit_defaults=True):
+    """`right` says what `left` says, or less. It claims nothing about the world (a model made up both), so it is no
+    Claim and never goes into a graph: it is material to learn from, with the verdicts on how the two texts relate."""
+
+    id: str
+    left: str
+    right: str
+    method: str = ""
+    """Who made it: "sentences" (two samples of a teacher), or the name of a student."""
+    verdicts: tuple[Verdict, ...] = ()
+    dropped: Drop | None = None
+
+    @property
+    def kept(self) -> bool:
+        return self.dropped is None
+
+    def verdict(self, judge: str) -> float | None:
+        """The score that `judge` gave, or None."""
+        return next((v.score for v in reversed(self.verdicts) if v.judge == judge), None)
+
+
+class Passage(Struct, frozen=True, omit_defaults=True):
+    """A context with the sentences written behind it, and the pairs made of them."""
+
+    context: str
+    sentences: tuple[Sentence, ...] = ()
+    pairs: tuple[TextPair, ...] = ()
+    asked: tuple[Asked, ...] = ()
+
+
+class Rewording(Struct, frozen=True, omit_defaults=True):
+    """A document with its passages: the record that walks through the stages of paraphrases."""
+
+    document: Document
+    passages: tuple[Passage, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    """Only until the stage has entered them in its book."""
+
+    @property
+    def pairs(self) -> tuple[TextPair, ...]:
+        return tuple(pair for passage in self.passages for pair in passage.pairs)
 
 
 class Merge(Struct, frozen=True, omit_defaults=True):

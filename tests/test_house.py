@@ -47,6 +47,7 @@ LATE = {
     "kgdistill/stages/school.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/learn.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/commonsense.py": "a stage's settings are read without torch, its training is not",
+    "kgdistill/stages/paraphrases.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/comet.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/distill/spacy_component.py": "spaCy finds the component by its entry point, long before it is used",
 }

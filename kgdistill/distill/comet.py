@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import torch
@@ -82,7 +82,7 @@ class Comet:
         self.model, self.tokenizer, self.settings = model, tokenizer, settings
 
     @classmethod
-    def start(cls, folder: Path, settings: CometSettings) -> Comet:
+    def start(cls, folder: Path, settings: CometSettings) -> Self:
         """The student before training, on the model in `folder`. Raises ModelError where it cannot be loaded."""
         try:
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -94,7 +94,7 @@ class Comet:
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, settings)
 
     @classmethod
-    def from_pretrained(cls, folder: Path) -> Comet:
+    def from_pretrained(cls, folder: Path) -> Self:
         """The student in `folder`. Raises ModelError where there is none."""
         try:
             settings = msgspec.json.decode((folder / FILE).read_bytes(), type=CometSettings)
@@ -143,12 +143,16 @@ class Comet:
         logs = torch.stack(found.logits, 1).float().log_softmax(-1)
         return [self._written(row[len(prompt) :], log) for row, log in zip(found.sequences, logs, strict=True)]
 
+    def clean(self, text: str) -> str:
+        """What is taken of a reply."""
+        return clean_tail(text)
+
     def _written(self, tokens: torch.Tensor, logs: torch.Tensor) -> Written:
         ends = (tokens == self.tokenizer.eos_token_id).nonzero()
         length = int(ends[0]) + 1 if len(ends) else len(tokens)
         chosen = logs[torch.arange(length), tokens[:length]]
         text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True)
-        return Written(clean_tail(text), float(chosen.sum()), length, finished=len(ends) > 0)
+        return Written(self.clean(text), float(chosen.sum()), length, finished=len(ends) > 0)
 
     def _ids(self, text: str) -> list[int]:
         return [int(token) for token in self.tokenizer(text, add_special_tokens=False)["input_ids"]]

@@ -15,7 +15,7 @@ from kgdistill.contracts import Answer, Card, Dialogue, Encoder, Request, Teache
 from kgdistill.engine.job import Job, Setting, Setup
 from kgdistill.engine.layout import find
 from kgdistill.errors import KgdistillError
-from kgdistill.records import Extraction, Failure, Merge, Pair, Reading
+from kgdistill.records import Extraction, Failure, Merge, Pair, Reading, Rewording
 from kgdistill.storage.artifact import Artifact
 from kgdistill.storage.shards import read_records, record_id
 from kgdistill.teacher.dialogue import converse
@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 
 RECORDS: Mapping[str, type[Any]] = {
     "readings": Reading,
+    "rewordings": Rewording,
     "names": Merge,
     "pairs": Pair,
     "extractions": Extraction,

@@ -213,7 +213,7 @@ REPAIRED = ("readings", "names", "store", "pairs")
 """Kinds of artefacts that forgetting itself keeps true."""
 KEPT = ("calibration", "extractions", "scores", "teacher")
 """Kinds that stay, unless what they are made of goes. Any other that documents stand behind is removed."""
-MODELS = ("student", "critic", "comet")
+MODELS = ("student", "critic", "comet", "paraphraser")
 """Kinds that learn: what has learnt from a forgotten document goes, unless a person says that it is to stay."""
 
 

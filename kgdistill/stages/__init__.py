@@ -17,7 +17,16 @@ from kgdistill.stages.comparatives import (
 )
 from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
+from kgdistill.stages.paraphrases import (
+    PairSentences,
+    SampleParaphraser,
+    TrainParaphraser,
+    WeighParaphrases,
+    WriteContexts,
+    WriteSentences,
+)
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
+from kgdistill.stages.rephrase import Rephrase
 from kgdistill.stages.school import School
 from kgdistill.stages.seeds import Seeds
 
@@ -38,6 +47,13 @@ STAGES: dict[str, type[Stage]] = {
     "filter_comparatives": FilterComparatives,
     "orders": Orders,
     "settle": Settle,
+    "contexts": WriteContexts,
+    "sentences": WriteSentences,
+    "pair_sentences": PairSentences,
+    "paraphraser": TrainParaphraser,
+    "sample_paraphraser": SampleParaphraser,
+    "weigh_paraphrases": WeighParaphrases,
+    "rephrase": Rephrase,
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,

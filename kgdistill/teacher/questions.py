@@ -38,7 +38,7 @@ class Question:
             self.replies = [next(fresh, old) if old.finish == "length" else old for old in self.replies]
         else:
             self.replies = list(fresh)
-        if request.max_tokens == 1:  # one token was all that it asked for: nothing is missing
+        if request.max_tokens == 1 or request.open_ended:  # what came is all that was asked for: nothing is missing
             return None
         cut = [reply for reply in self.replies if reply.finish == "length"]
         if cut and not self.again:

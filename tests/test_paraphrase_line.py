@@ -1,0 +1,196 @@
+"""The whole recipe of paraphrases on a scripted teacher and tiny models, its student, its report and its notebook."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from line import CATALOGUE, HOME
+from students import tiny_writer
+
+from kgdistill.distill.pairs import read_pairs, write_pairs
+from kgdistill.distill.paraphraser import CometSettings, Paraphraser
+from kgdistill.engine.forget import forget
+from kgdistill.engine.progress import Quiet
+from kgdistill.engine.recipe import Recipe, decode
+from kgdistill.engine.runner import run
+from kgdistill.errors import KgdistillError, RecipeError
+from kgdistill.evaluate.report import write_report
+from kgdistill.records import Entity, Fact, Failure, Pair, Rewording, Span, TextPair
+from kgdistill.stages.paraphrases import PAIRS
+from kgdistill.stages.rephrase import Rephrase
+from kgdistill.storage.artifact import latest
+from kgdistill.storage.shards import read_records, write_records
+
+LONG = "long.txt"
+LEFT, RIGHT = "Ann met Bo in Rome.", "In Rome there were Ann and Bo, who met."
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of text pairs that knows nothing, in the form of any other."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("nli")
+    vocabulary = {word: n for n, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "was", "in", "."])}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        id2label={0: "neutral", 1: "entailment", 2: "contradiction"},
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+def recipe(folder: Path, writer: Path, classifier: Path, **changes: Any) -> Recipe:
+    plain = tomllib.loads((HOME / "pipelines" / "jung2024_paraphrase.toml").read_text(encoding="utf-8"))
+    plain["stages"].remove("split")
+    del plain["split"]
+    plain["teacher"] = {"kind": "scripted", "script": "rewording:goes_on", "languages": ["en"]}
+    plain["read"] = {"path": str(folder)}
+    plain["sentences"] = {"samples": 12}
+    plain["pair_sentences"] = {"entailment": str(classifier), "filters": {"entail": 0.0}}
+    tiny = {"model": str(writer), "threads": 1, "settings": {"epochs": 1.0, "max_tokens": 12}}
+    plain["paraphraser"] |= tiny
+    plain["paraphraser_again"] |= {**tiny, "learn_from": []}
+    for name in ("sample_paraphraser", "sample_again"):
+        plain[name] |= {"sentences": 1, "samples": 2, "threads": 1}
+    return decode(plain | changes, CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, classifier: Path) -> Path:
+    folder = tmp_path_factory.mktemp("jung")
+    texts = folder / "texts"
+    texts.mkdir()
+    for number in range(8):
+        (texts / f"{number}.txt").write_text(f"The town has a river, and the year was {1900 + number}.")
+    (texts / LONG).write_text("The river is long. " * 600)
+    (texts / "empty.txt").write_text("")
+    writer = tiny_writer(folder / "writer", paired=False)
+    run(recipe(texts, writer, classifier), folder / "out", workers=0, progress=Quiet())
+    return folder / "out"
+
+
+def failures(out: Path) -> list[Failure]:
+    return [f for path in sorted(out.glob("*/failures/*.jsonl")) for f in read_records(path, Failure)]
+
+
+def test_the_recipe_runs_from_texts_to_pairs_and_students(finished: Path) -> None:
+    records = list(latest(finished, "rewordings").records(Rewording))
+    pairs = [pair for record in records for pair in record.pairs]
+    makers = {pair.method for pair in pairs}
+    assert "sentences" in makers <= {"sentences", "student", "again"}
+    kept = [pair for pair in pairs if pair.kept]
+    assert kept and all(pair.verdict("entails") is not None for pair in kept)
+    assert {pair.dropped.rule for pair in pairs if pair.dropped} >= {"length"}
+    told = list(read_records(latest(finished, "paraphrases").folder / PAIRS, TextPair))
+    assert sorted(pair.id for pair in told) == sorted(pair.id for pair in kept)
+    assert all(s.said and p.asked[0].key == s.said[0].request for r in records for p in r.passages for s in p.sentences)
+
+
+def test_bad_contexts_and_replies_are_recorded_and_what_is_skipped_says_so(finished: Path) -> None:
+    found = failures(finished)
+    [overlong] = [failure for failure in found if failure.reason == "overlong"]
+    assert overlong.document.endswith(LONG) and "at most 4,000" in overlong.message
+    assert {"unfinished", "repeats itself", "empty"} <= {failure.reason for failure in found}
+    assert "syntax was not compared (skipped: no pipeline is named)" in (finished / "run.json").read_text()
+
+
+def test_the_report_shows_what_each_filter_left(finished: Path) -> None:
+    page = write_report(finished).read_text(encoding="utf-8")
+    assert "What each filter left of the pairs" in page and "of those before" in page
+
+
+def test_the_notebook_runs_on_it(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KGDISTILL_RUN", str(finished))
+    notebook = json.loads((HOME / "notebooks" / "paraphrase.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    said = capsys.readouterr().out
+    assert "sentences: " in said and "length: " in said and "The town has a river" in said
+
+
+def test_training_pairs_come_again_in_other_words(finished: Path, tmp_path: Path) -> None:
+    """Paraphrases of a file, put into pairs by the stage."""
+    write_records(tmp_path / "known.jsonl", [TextPair("1", LEFT, RIGHT)])
+    names = {name: Span(LEFT.index(name), LEFT.index(name) + len(name)) for name in ("Ann", "Bo")}
+    fact = Fact("Ann", "met", "Bo", 1.0, 0, len(LEFT), names["Ann"], names["Bo"])
+    entities = tuple(Entity(name, "person", (span,)) for name, span in names.items())
+    before = [Pair(name, name, LEFT, split, entities, (fact,)) for name, split in (("a", "train"), ("b", "test"))]  # type: ignore[arg-type]
+    write_pairs(tmp_path / "pairs", before)
+
+    class Bench:
+        seed, folder = 0, tmp_path / "new"
+
+        def __init__(self) -> None:
+            self.notes: dict[str, float] = {}
+
+        def has(self, kind: str) -> bool:
+            return False
+
+        def upstream(self, kind: str) -> Path:
+            return tmp_path / "pairs"
+
+        def note(self, name: str, amount: float = 1) -> None:
+            self.notes[name] = self.notes.get(name, 0) + amount
+
+    bench: Any = Bench()
+    Rephrase(paraphrases=str(tmp_path / "known.jsonl")).run(iter(()), bench)
+    found = {pair.text: pair for pair in read_pairs(tmp_path / "new")}
+    assert len(list(read_pairs(tmp_path / "new"))) == 3 and bench.notes["sentences in other words"] == 1
+    [subject] = [f.subject_span for f in found[RIGHT].facts]
+    assert subject and RIGHT[subject.start : subject.end] == "Ann" and found[RIGHT].split == "train"
+    with pytest.raises(RecipeError, match="name a run or file"):
+        Rephrase().run(iter(()), bench)
+    assert Rephrase(paraphrases=str(finished)).fingerprint()
+
+
+def test_a_student_keeps_the_full_stop_and_comes_back(tmp_path: Path) -> None:
+    settings = CometSettings(epochs=60, batch_tokens=256, learning_rate=1e-2, dropout=0.0, max_tokens=12)
+    student = Paraphraser.start(tiny_writer(tmp_path / "tiny", paired=False), settings)
+    said = [(f"PersonX {number}.", "paraphrase", "kind.") for number in range(4)]
+    student.learn(said, said[:1], tmp_path / "checkpoints")
+    student.save_pretrained(tmp_path / "student")
+    again = Paraphraser.from_pretrained(tmp_path / "student")
+    assert "kind." in again.reword("PersonX 2.", 6) and again.reword("PersonX 2.", 6) == student.reword("PersonX 2.", 6)
+    with pytest.raises(RecipeError, match="nothing to learn from"):
+        student.learn([], [], tmp_path)
+
+
+def test_an_unknown_classifier_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The town has a river.")
+    plain = tomllib.loads((HOME / "pipelines" / "jung2024_paraphrase.toml").read_text(encoding="utf-8"))
+    kept = {name: plain[name] for name in ("name", "base", "sentences", "teacher")}
+    kept["read"] = {"path": str(tmp_path / "a.txt"), "languages": []}
+    kept["pair_sentences"] = {"entailment": str(tmp_path)}
+    given = decode(kept | {"stages": ["read", "sentences", "pair_sentences"]}, CATALOGUE)
+    with pytest.raises(KgdistillError, match="no model there"):
+        run(given, tmp_path / "out", workers=0, progress=Quiet())
+
+
+def test_a_forgotten_document_leaves_no_pair_behind(finished: Path) -> None:
+    """Last, since it takes from the run."""
+    name = "3.txt"
+    whole = tomllib.loads((finished / "recipe.toml").read_text(encoding="utf-8"))
+    done = forget(decode(whole, CATALOGUE), finished, [name])
+    assert name in done.documents
+    for path in finished.rglob("*"):
+        assert path.is_dir() or path.name == "forgotten.json" or b'"3.txt"' not in path.read_bytes(), path
+    assert msgspec.json.decode((finished / "forgotten.json").read_bytes())
