@@ -17,6 +17,7 @@ from kgdistill.stages.comparatives import (
 from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
+from kgdistill.stages.relations import HarvestRelations, WeighRelationPrompts, WeighTuples, WriteRelationPrompts
 from kgdistill.stages.school import School
 from kgdistill.stages.seeds import Seeds
 
@@ -37,6 +38,10 @@ STAGES: dict[str, type[Stage]] = {
     "filter_comparatives": FilterComparatives,
     "orders": Orders,
     "settle": Settle,
+    "relation_prompts": WriteRelationPrompts,
+    "prompt_weights": WeighRelationPrompts,
+    "harvest": HarvestRelations,
+    "consistency": WeighTuples,
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,
