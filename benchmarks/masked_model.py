@@ -1,4 +1,4 @@
-"""A small masked model for `benchmarks/relations.py`: the embedded encoder with a head for masked tokens, trained quickly.
+"""A small masked model for `benchmarks/relations.py`: the embedded encoder with a head for masked tokens.
 
     python benchmarks/masked_model.py TEXT... --out FOLDER --minutes 8
 
@@ -47,7 +47,7 @@ def rows(tokenizer: Any, paths: list[str], length: int) -> torch.Tensor:
 
 
 def hidden(batch: torch.Tensor, tokenizer: Any, share: float, chance: torch.Generator) -> tuple[torch.Tensor, Any]:
-    """(the rows with a share of the tokens masked, or now and then another or the same; what stood there, else -100)."""
+    """(the rows with a share of the tokens masked, a few other or the same; what stood there, else -100)."""
     special = (batch == tokenizer.cls_token_id) | (batch == tokenizer.sep_token_id)
     chosen = (torch.rand(batch.shape, generator=chance) < share) & ~special
     how = torch.rand(batch.shape, generator=chance)
@@ -90,7 +90,7 @@ def main() -> None:
     test, train = data[:128], data[128:]
     sys.stdout.write(f"{len(train)} rows of {arguments.length} tokens; {held_out(model, tokenizer, test)}\n")
     head = list(model.cls.parameters())
-    inner = [weight for weight in model.bert.parameters()]
+    inner = list(model.bert.parameters())
     optimizer = torch.optim.AdamW([{"params": head, "lr": 1e-3}, {"params": inner, "lr": 2e-4}], weight_decay=0.01)
     chance = torch.Generator().manual_seed(0)
     peak = [group["lr"] for group in optimizer.param_groups]
@@ -103,7 +103,7 @@ def main() -> None:
         logits = model.cls(model.bert(input_ids=seen).last_hidden_state[wanted != -100])
         torch.nn.functional.cross_entropy(logits, wanted[wanted != -100]).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for group, most in zip(optimizer.param_groups, peak):
+        for group, most in zip(optimizer.param_groups, peak, strict=True):
             group["lr"] = most * min(1.0, (step + 1) / 100) * max(0.02, 1 - spent / limit)
         optimizer.step()
         optimizer.zero_grad()

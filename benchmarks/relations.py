@@ -1,12 +1,13 @@
-"""Do weighted prompts tell true from false pairs better than the definition does? On the labelled relations of the seed.
+"""Do weighted prompts tell true from false pairs better than the definition does? On the seed's labelled relations.
 
     python benchmarks/relations.py                              the embedded teacher, as a causal model
     python benchmarks/relations.py --model FOLDER               another causal model
     python benchmarks/relations.py --model FOLDER --masked      a masked model (see masked_model.py)
 
-Weights are learnt from a relation's five seed pairs and from these shuffled, as the stage `prompt_weights` does; the true
-and false pairs are not looked at. The figure is the area under the precision-recall curve of each relation (average
-precision), averaged over relations; intervals are 95 %, by drawing relations again; differences are paired.
+Weights are learnt from a relation's five seed pairs and from these shuffled, as the stage `prompt_weights` does; the
+true and false pairs are not looked at. The figure is the area under the precision-recall curve of each relation
+(average precision), averaged over relations; intervals are 95 %, by drawing relations again; differences are paired.
+The embedded teacher has learnt sentences of these true pairs: only the gain over the definition says something of it.
 """
 
 from __future__ import annotations

@@ -143,9 +143,8 @@ def fruits() -> Reading:
 def triad() -> Reading:
     """A relation between three things, with a tuple."""
     seed = RelationSeed("uses_for", "<ENT0> uses <ENT1> for <ENT2>.", (("painter", "brush", "walls"),))
-    claim = Triple(
-        "t1", "chef", "uses for", "knife", others=("vegetables",), method="relations", said=(Utterance("k1", 0, -2.0, 3),)
-    )
+    spoken = (Utterance("k1", 0, -2.0, 3),)
+    claim = Triple("t1", "chef", "uses for", "knife", others=("vegetables",), method="relations", said=spoken)
     return said(seed, "<ENT0> uses <ENT1> for <ENT2>.", claim)
 
 

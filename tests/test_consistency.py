@@ -7,6 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kgdistill.contracts import Reply, Request
 from kgdistill.errors import RecipeError
@@ -46,8 +47,6 @@ def harvested(*pairs: tuple[str, ...]) -> Reading:
 
 
 def _with(reading: Reading, claims: tuple[Triple, ...]) -> Reading:
-    from msgspec.structs import replace
-
     return replace(reading, chunks=(replace(reading.chunks[0], claims=claims),))
 
 
@@ -109,7 +108,8 @@ def test_names_with_one_first_word_are_told_apart() -> None:
     """The released code weighs first words only."""
     prompt = SEED.definition
     york = Weigher().ask(prompt, SEED, ("new york", "usa"), fills=True)
-    assert york.weigh == ("New york", "usa") and york.key != Weigher().ask(prompt, SEED, ("new zealand", "usa"), True).key
+    zealand = Weigher().ask(prompt, SEED, ("new zealand", "usa"), fills=True)
+    assert york.weigh == ("New york", "usa") and york.key != zealand.key
     old = Weigher(whole_names=False).ask(prompt, SEED, ("new york", "usa"), fills=True)
     assert old.weigh == ("New", "usa") and "<blank> york is" in old.prompt
 
@@ -127,7 +127,8 @@ def test_tuples_get_verdicts_their_best_case_and_evidence() -> None:
     assert (first.verdict(NAME) or 0) > (second.verdict(NAME) or 0)
     assert (first.verdict(SHARE) or 0) + (second.verdict(SHARE) or 0) == pytest.approx(1.0)
     asked = {prompt.key: prompt.prompt for prompt in reading.chunks[0].asked}
-    assert [asked[said.request] for said in first.said] == ["<ENT0> is the capital of <ENT1>.", "<ENT0> is near <ENT1>."]
+    prompts = ["<ENT0> is the capital of <ENT1>.", "<ENT0> is near <ENT1>."]
+    assert [asked[said.request] for said in first.said] == prompts
     assert first.said[0].tokens == 4 and first.said[0].logprob < 0
 
 

@@ -9,7 +9,13 @@ import pytest
 import torch
 from test_constrained import make_opt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BertConfig,
+    BertForMaskedLM,
+    PreTrainedTokenizerFast,
+)
 
 from kgdistill.contracts import BLANK, HIDDEN, Answer, Reply, Request
 from kgdistill.encoders.minilm import model_folder

@@ -127,14 +127,12 @@ def test_a_masked_model_gives_exactly_the_best_pairs_of_words(bert: Path) -> Non
                     total[piece.strip()] = total.get(piece.strip(), 0.0) + weight * logprob
         return total
 
-    names = [w for w in shares((f"{BLANK} is the capital of {HIDDEN}.", f"The capital of {HIDDEN} is {BLANK}."))]
+    names = list(shares((f"{BLANK} is the capital of {HIDDEN}.", f"The capital of {HIDDEN} is {BLANK}.")))
     usable = [w for w in names if w.isalpha() and len(w) > 2 and w not in ("the", "and", "capital")]
     wanted = []
     first = shares((f"{BLANK} is the capital of {HIDDEN}.", f"The capital of {HIDDEN} is {BLANK}."))
     for one in usable:
-        second = shares(
-            (f"{one.capitalize()} is the capital of {BLANK}.", f"The capital of {BLANK} is {one}.")
-        )
+        second = shares((f"{one.capitalize()} is the capital of {BLANK}.", f"The capital of {BLANK} is {one}."))
         wanted += [(min(first[one], second[two]), one, two) for two in usable if two != one]
     wanted = sorted(wanted, key=lambda pair: (-pair[0], pair[1], pair[2]))[:12]
     assert [(claim.subject, claim.object) for claim in claims] == [(one, two) for _, one, two in wanted]
@@ -178,8 +176,8 @@ def test_a_causal_model_ends_a_name_where_the_prompt_goes_on() -> None:
 
 
 def test_two_prompts_of_another_order_leave_the_search_to_the_heavier_order() -> None:
-    seed = RelationSeed("r", "<ENT0> lies in <ENT1>", (("a b", "c d"),), ("In <ENT1> lies <ENT0>.", "X <ENT1> y <ENT0>."),
-                        (0.6, 0.4))  # fmt: skip
+    prompts = ("In <ENT1> lies <ENT0>.", "X <ENT1> y <ENT0>.")
+    seed = RelationSeed("r", "<ENT0> lies in <ENT1>", (("a b", "c d"),), prompts, (0.6, 0.4))
     requests = next(Relations()(seed_reading(seed, "x"), False))
     assert [request.prompt for request in requests] == ["In c d lies a b.\nIn", "X c d y a b.\nX"]
 
@@ -188,7 +186,8 @@ def test_three_things_make_a_claim_with_one_more(bert: Path) -> None:
     seed = RelationSeed(
         "meet_in", "<ENT0> and <ENT1> is near <ENT2>.", (("paris", "tokyo", "cairo"), ("mexico", "new", "york"))
     )
-    found = told(Relations(tuples=3, tokens=1, repeat=1)(seed_reading(seed, "x"), True), asker(Masked(str(bert)).open()))
+    method = Relations(tuples=3, tokens=1, repeat=1)
+    found = told(method(seed_reading(seed, "x"), True), asker(Masked(str(bert)).open()))
     assert found.claims and all(isinstance(claim, Triple) and len(claim.others) == 1 for claim in found.claims)
 
 

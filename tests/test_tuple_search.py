@@ -1,4 +1,4 @@
-"""The search for tuples against exhaustive enumeration: whatever the model says, exactly the best come out, in order."""
+"""The search for tuples against exhaustive enumeration: whatever the model says, exactly the best come out."""
 
 from __future__ import annotations
 

@@ -62,9 +62,7 @@ class RelationPrompts(Struct, frozen=True):
                 break
             accepted += fresh
         graph = reading.chunks[0]
-        graph = msgspec.structs.replace(
-            graph, failures=(*graph.failures, *failures), asked=(*graph.asked, *asked)
-        )
+        graph = msgspec.structs.replace(graph, failures=(*graph.failures, *failures), asked=(*graph.asked, *asked))
         known = msgspec.structs.replace(seed, prompts=tuple(accepted[1:]))
         return msgspec.structs.replace(reading, seed=known, chunks=(graph, *reading.chunks[1:]))
 

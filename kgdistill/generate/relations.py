@@ -25,10 +25,11 @@ class Relations(Struct, frozen=True):
     """The `tuples` best tuples of a relation that is given by weighted prompts and a few examples.
 
     A token's log-probability is the weighted mean over the prompts, and a tuple is as likely as its least likely token;
-    the search returns exactly the best (generate/tuple_search). A model that fills blanks reads each prompt with as many
-    hidden places as the names are to have tokens, in every combination, and sees both sides. A model that writes on is
-    shown `examples` first, reads from the left, and ends a name where it would go on with the prompt; only prompts that
-    name the things in the commonest order take part. Names are lower case here; the judge finds their case.
+    the search returns exactly the best (generate/tuple_search). A model that fills blanks reads each prompt with as
+    many hidden places as the names are to have tokens, in every combination, and sees both sides. A model that writes
+    on is shown `examples` first, reads from the left, and ends a name where it would go on with the prompt; only
+    prompts that name the things in the commonest order take part. Names are lower case here; the judge finds their
+    case.
     Source: Hao et al., BertNet (2023), section 3.3. Raises RecipeError.
     """
 

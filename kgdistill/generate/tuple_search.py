@@ -98,7 +98,7 @@ class _Queue:
         self._seen: set[tuple[str, ...]] = set()
         self._serial = 0
         # (minus score, 1 for complete tuples, their names, serial, run of children or the tuple itself): at one score
-        # everything is expanded before the first tuple comes out, so that equal tuples come in the order of their names.
+        # everything is expanded before the first tuple comes out, so that equal ones come in the order of their names.
         self._heap: list[tuple[float, int, tuple[str, ...], int, Any]] = []
         self._run([(0.0, state, 0) for state in space.starts])
 

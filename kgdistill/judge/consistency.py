@@ -1,4 +1,4 @@
-"""Consistency: how well a tuple fits a relation's prompts, as a language model sees them, and how much each is worth."""
+"""Consistency: how well a tuple fits a relation's prompts, as a language model sees it, and what they are worth."""
 
 from __future__ import annotations
 

@@ -79,8 +79,6 @@ class WeighTuples(Consistency, ShardStage, frozen=True, forbid_unknown_fields=Tr
             yield booked(reclaimed(reading, lambda claim: combine(claim, Combine({NAME: 1.0}))), bench)
 
 
-def _for(
-    method: Callable[[Reading, bool], Dialogue[Reading]], bench: Bench
-) -> Callable[[Reading], Dialogue[Reading]]:
+def _for(method: Callable[[Reading, bool], Dialogue[Reading]], bench: Bench) -> Callable[[Reading], Dialogue[Reading]]:
     """The method for the kind of teacher that this run has."""
     return partial(method, fills=bench.teacher.card.fills)

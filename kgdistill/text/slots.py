@@ -13,15 +13,19 @@ SLOT = re.compile(r"<ENT(\d)>")
 _BEFORE = frozenset(" \"'“‘(")
 _ARTICLES = ("", "a", "the")
 _INFLECTIONS = (("", ""), ("being", "is"), ("being", "are"), ("ing", ""), ("ing", "e"))
-STOP_WORDS = frozenset(
-    """a about above after again against all also am an and any are as at be because been before being below between
-    both but by can could did do does doing down during each etc few for from further had has have having he her here
-    hers herself him himself his how i if in into is it its itself just like many may me might more most much must my
-    myself no nor not now of off often on once one only or other our ours ourselves out over own same shall she should
-    so some such than that the their theirs them themselves then there these they this those through to too under until
-    up upon us very was we were what when where which while who whom whose why will with within without would you your
-    yours yourself yourselves""".split()
-)
+STOP_WORDS = frozenset((
+    "a", "about", "above", "after", "again", "against", "all", "also", "am", "an", "and", "any", "are", "as", "at",
+    "be", "because", "been", "before", "being", "below", "between", "both", "but", "by", "can", "could", "did", "do",
+    "does", "doing", "down", "during", "each", "etc", "few", "for", "from", "further", "had", "has", "have", "having",
+    "he", "her", "here", "hers", "herself", "him", "himself", "his", "how", "i", "if", "in", "into", "is", "it",
+    "its", "itself", "just", "like", "many", "may", "me", "might", "more", "most", "much", "must", "my", "myself",
+    "no", "nor", "not", "now", "of", "off", "often", "on", "once", "one", "only", "or", "other", "our", "ours",
+    "ourselves", "out", "over", "own", "same", "shall", "she", "should", "so", "some", "such", "than", "that", "the",
+    "their", "theirs", "them", "themselves", "then", "there", "these", "they", "this", "those", "through", "to",
+    "too", "under", "until", "up", "upon", "us", "very", "was", "we", "were", "what", "when", "where", "which",
+    "while", "who", "whom", "whose", "why", "will", "with", "within", "without", "would", "you", "your", "yours",
+    "yourself", "yourselves",
+))  # fmt: skip
 
 
 def slots(prompt: str) -> tuple[int, ...]:
