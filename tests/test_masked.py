@@ -57,19 +57,17 @@ def make_bert(folder: Path, steps: int = 0, texts: tuple[str, ...] = ()) -> Path
 
 
 def _learn(model: Any, tokenizer: Any, texts: tuple[str, ...], steps: int) -> None:
-    rows = [torch.tensor(tokenizer.encode(text)) for text in texts]
+    """All texts have the same number of tokens."""
+    rows = torch.tensor([tokenizer.encode(text) for text in texts]) if texts else torch.zeros(0, 0)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     chance = torch.Generator().manual_seed(0)
-    model.train()
+    model.eval()  # no dropout: it is to know its few sentences by heart
     for _ in range(steps):
-        loss = torch.tensor(0.0)
-        for row in rows:
-            chosen = torch.rand(row.shape, generator=chance) < 0.4
-            chosen[0] = chosen[-1] = False
-            chosen[1] = chosen[1] or not chosen.any()
-            logits = model(input_ids=row.masked_fill(chosen, tokenizer.mask_token_id)[None]).logits[0, chosen]
-            loss = loss + torch.nn.functional.cross_entropy(logits, row[chosen])
-        loss.backward()
+        chosen = torch.rand(rows.shape, generator=chance) < 0.3
+        chosen[:, 0] = chosen[:, -1] = False
+        chosen[0, 1] = True
+        logits = model(input_ids=rows.masked_fill(chosen, tokenizer.mask_token_id)).logits[chosen]
+        torch.nn.functional.cross_entropy(logits, rows[chosen]).backward()
         optimizer.step()
         optimizer.zero_grad()
 

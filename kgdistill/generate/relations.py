@@ -60,12 +60,10 @@ class Relations(Struct, frozen=True):
             return reading
         view = _View(seed, self, fills)
         searching = search(view.space)
-        asked: Request | None = None
         try:
             states = next(searching)
             while True:
                 requests = [view.request(prompt, state) for state in states for prompt in view.prompts]
-                asked = asked or requests[0]
                 replies = iter((yield requests))
                 states = searching.send([view.expansion(state, replies) for state in states])
         except StopIteration as end:
@@ -89,9 +87,8 @@ class _View:
         self.weights = {prompt: weight / total for prompt, weight in chosen.items()}
         self.leads = {prompt: "" if fills else examples(prompt, seed.tuples, settings.examples) for prompt in chosen}
         stop_words = STOP_WORDS if settings.stop_words is None else frozenset(settings.stop_words)
-        starts = (State(),)
-        if fills:
-            starts = tuple(State(lengths=n) for n in product(range(1, settings.tokens + 1), repeat=arity))
+        lengths = product(range(1, settings.tokens + 1), repeat=arity)
+        starts = tuple(State(lengths=each) for each in lengths) if fills else (State(),)
         self.stop_words = stop_words
         self.space = Space(
             arity, settings.tuples, settings.tokens, settings.repeat,
@@ -123,7 +120,7 @@ class _View:
     ) -> tuple[dict[str, float], float, float]:
         """(what each usable token adds to the name, log-probability of its end, that of any other token)."""
         floor = min((logprob for _, logprob in top), default=UNLIKELY)
-        begins = not state.open and (self.fills or self._written(prompt, state)[0] == "")
+        begins = prompt.startswith(f"<ENT{self.order[len(state.names)]}>")
         behind = "" if self.fills else self._written(prompt, state)[1].lower()
         pieces: dict[str, float] = {}
         end = floor
@@ -131,7 +128,7 @@ class _View:
             piece = written.lower()
             if state.used and piece.strip() and behind.startswith(piece):
                 end = max(end, logprob)
-            elif (found := _usable(piece, not state.open, begins, self.stop_words)) is not None:
+            elif (found := _usable(written, not state.open, begins, self.stop_words)) is not None:
                 pieces[found] = max(pieces.get(found, logprob), logprob)
         return pieces, end, floor
 
@@ -170,14 +167,18 @@ def _leading(prompts: Mapping[str, float]) -> tuple[int, ...]:
     return max(orders, key=lambda order: (orders[order], [-number for number in order]))
 
 
-def _usable(piece: str, first: bool, begins: bool, stop_words: frozenset[str]) -> str | None:
-    """What a token (lower case) adds to a name, or None: letters and digits only, and no stop-word by itself."""
-    bare = piece.strip()
-    if not bare or not any(map(str.isalpha, bare)) or not all(map(str.isalnum, bare)) or bare in stop_words:
+def _usable(written: str, first: bool, begins: bool, stop_words: frozenset[str]) -> str | None:
+    """What a token adds to a name, in lower case, or None: letters and digits only, and no stop-word by itself.
+
+    A name begins with a space before it; where the prompt begins, a capital does as well.
+    """
+    piece = written.lower().rstrip()
+    bare = piece.lstrip()
+    if not any(map(str.isalpha, bare)) or not all(map(str.isalnum, bare)) or bare in stop_words:
         return None
     if not first:
-        return piece.rstrip()
-    return bare if begins or piece != piece.lstrip() else None
+        return piece
+    return bare if piece != bare or (begins and not written[0].islower()) else None
 
 
 def _graph(before: ChunkGraph, seed: RelationSeed, view: _View, outcome: Outcome) -> ChunkGraph:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -81,4 +80,5 @@ class WeighTuples(Consistency, ShardStage, frozen=True, forbid_unknown_fields=Tr
 
 def _for(method: Callable[[Reading, bool], Dialogue[Reading]], bench: Bench) -> Callable[[Reading], Dialogue[Reading]]:
     """The method for the kind of teacher that this run has."""
-    return partial(method, fills=bench.teacher.card.fills)
+    fills = bench.teacher.card.fills
+    return lambda reading: method(reading, fills)

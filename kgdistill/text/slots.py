@@ -99,9 +99,12 @@ def lifted(sentence: str, names: Sequence[str]) -> str:
     ("being late": "is late"). Source: Hao et al., BertNet (2023), section 3.1, and its code.
     """
     sentence = " ".join(re.split(r"(?<=[.!?])\s", sentence.strip(), maxsplit=1)[0].split()).rstrip(" .")
-    for article, *changes in product(_ARTICLES, *[_INFLECTIONS] * len(names)):
+    for article, changes in product(_ARTICLES, product(_INFLECTIONS, repeat=len(names))):
         text = re.sub(rf"(?<!\w){article} ", "", sentence, flags=re.IGNORECASE) if article else sentence
-        wanted = [name.replace(*change) if change[0] else name for name, change in zip(names, changes, strict=True)]
+        wanted = [
+            name.replace(before, after) if before else name
+            for name, (before, after) in zip(names, changes, strict=True)
+        ]
         if found := _lifted(text, wanted):
             return found
     return ""
