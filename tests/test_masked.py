@@ -57,13 +57,16 @@ def make_bert(folder: Path, steps: int = 0, texts: tuple[str, ...] = ()) -> Path
 
 
 def _learn(model: Any, tokenizer: Any, texts: tuple[str, ...], steps: int) -> None:
-    """All texts have the same number of tokens."""
-    rows = torch.tensor([tokenizer.encode(text) for text in texts]) if texts else torch.zeros(0, 0)
-    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    """All texts have the same number of tokens; words that stand in few of them are hidden more often."""
+    if not steps:
+        return
+    rows = torch.tensor([tokenizer.encode(text) for text in texts])
+    rare = torch.tensor([[int((rows == token).sum()) < len(rows) / 2 for token in row] for row in rows])
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     chance = torch.Generator().manual_seed(0)
     model.eval()  # no dropout: it is to know its few sentences by heart
     for _ in range(steps):
-        chosen = torch.rand(rows.shape, generator=chance) < 0.3
+        chosen = torch.rand(rows.shape, generator=chance) < torch.where(rare, 0.5, 0.1)
         chosen[:, 0] = chosen[:, -1] = False
         chosen[0, 1] = True
         logits = model(input_ids=rows.masked_fill(chosen, tokenizer.mask_token_id)).logits[chosen]
