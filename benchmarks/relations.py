@@ -141,9 +141,12 @@ def main() -> None:
     )  # fmt: skip
     rows = [json.loads(line) for line in Path(arguments.labels).read_text(encoding="utf-8").splitlines()]
     table, shares = [], []
+    sys.stdout.write(f"{'':<28}" + ", ".join(SYSTEMS) + "\n")
     for row in rows[: arguments.most or len(rows)]:
         areas, share = curve_areas(asker, row, method, arguments.masked, arguments.cased)
         table.append(areas)
+        sys.stdout.write(f"{row['relation']:<28}" + "  ".join(f"{area:.4f}" for area in areas) + "\n")
+        sys.stdout.flush()
         shares.append(share)
     for line in lines(np.array(table), float(np.mean(shares))):
         sys.stdout.write(line + "\n")
