@@ -135,6 +135,8 @@ class Triple(Assertion, frozen=True, omit_defaults=True, tag="triple"):
     literal: bool = False
     """The object is a value (date, number, plain word), not an entity of the chunk."""
     proposition: str = ""
+    others: tuple[str, ...] = ()
+    """What else stands in the relation, where it holds between more than two things."""
 
     @property
     def stated(self) -> tuple[str, str, str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Finish = Literal["stop", "length"]
+BLANK, HIDDEN = "<blank>", "<hidden>"
+"""Places in a prompt: one that is asked about, and one token that a model which fills blanks is not to see."""
 
 
 class Clause(Struct, frozen=True, omit_defaults=True):
@@ -85,6 +87,8 @@ class Request(Struct, frozen=True, omit_defaults=True):
     """The token limit may cut the reply: what stands before the cut is wanted, and it is not asked for again."""
     beams: Beams | None = None
     """Search for constrained replies, where the teacher can (`local`); None: sample them under a grammar."""
+    weigh: tuple[str, ...] = ()
+    """Texts for the prompt's BLANKs, in order: nothing is sampled, and the reply says how likely they are there."""
 
     @property
     def key(self) -> str:
@@ -101,7 +105,10 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     logprob: float = 0.0
     """Sum of the log-probabilities (natural) of the sampled tokens, under the unconstrained temperature-1 model."""
     top: tuple[tuple[str, float], ...] = ()
-    """(token text, log-probability) alternatives of the first token, when asked for."""
+    """(what the token writes, log-probability) alternatives of the first token, when asked for."""
+    weighed: tuple[tuple[float, ...], ...] = ()
+    """For each text of `Request.weigh` the log-probabilities of its tokens, each given what stands before it (a model
+    that fills: and what stands behind it), and in a model that writes on, of the token after it: that it ends there."""
     request: str = ""
     """Key of the request; filled in by the driver."""
 
@@ -133,6 +140,8 @@ class Card(Struct, frozen=True, omit_defaults=True):
     """Trained on these prompts: instructions and examples are left out."""
     context: int = 0
     """Largest number of tokens, prompt and reply together; 0 when unknown."""
+    fills: bool = False
+    """It fills the BLANK of a prompt with one token, or with given texts, and writes nothing (a masked model)."""
 
 
 @runtime_checkable

@@ -136,6 +136,9 @@ class RelationSeed(Struct, frozen=True, omit_defaults=True, tag="relation"):
     definition: str
     tuples: tuple[tuple[str, ...], ...]
     prompts: tuple[str, ...] = ()
+    """Other wordings of the definition."""
+    weights: tuple[float, ...] = ()
+    """How far each prompt is trusted, summing to 1; empty until they are weighed."""
 
 
 Seed = EventSeed | PairSeed | RelationSeed

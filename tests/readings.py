@@ -19,6 +19,7 @@ from kgdistill.records import (
     PairSeed,
     Proposition,
     Reading,
+    RelationSeed,
     Seed,
     Span,
     Triple,
@@ -137,6 +138,14 @@ def fruits() -> Reading:
         said=(Utterance("k1", 0, -7.0, 9),),
     )
     return said(PairSeed("lemon", "banana", "fruits"), "lemon | banana", claim)
+
+
+def triad() -> Reading:
+    """A relation between three things, with a tuple."""
+    seed = RelationSeed("uses_for", "<ENT0> uses <ENT1> for <ENT2>.", (("painter", "brush", "walls"),))
+    spoken = (Utterance("k1", 0, -2.0, 3),)
+    claim = Triple("t1", "chef", "uses for", "knife", others=("vegetables",), method="relations", said=spoken)
+    return said(seed, "<ENT0> uses <ENT1> for <ENT2>.", claim)
 
 
 def stated(identity: str = "stated.txt") -> Reading:

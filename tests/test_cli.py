@@ -140,6 +140,7 @@ def test_help_comes_at_once() -> None:
 
 WORKING = {
     "choubey2024synthkg",
+    "hao2023bertnet",
     "howard2024neurocomparatives",
     "huang2025graphjudge",
     "jung2024impossible",

@@ -16,7 +16,7 @@ import msgspec
 import pyoxigraph
 import pytest
 import typer.main
-from readings import MERGES, aside, curie, event, fruits, stated
+from readings import MERGES, aside, curie, event, fruits, stated, triad
 from service import Served, served
 
 from kgdistill import KnowledgeGraph, catalog
@@ -68,7 +68,7 @@ def with_object_span(reading: Reading) -> Reading:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Documents that say the same, one that was set aside, and what a model says by itself."""
     folder = tmp_path_factory.mktemp("documented") / "store"
-    readings = [with_object_span(curie()), curie("nobel.txt"), stated(), aside(), event(), fruits()]
+    readings = [with_object_span(curie()), curie("nobel.txt"), stated(), aside(), event(), fruits(), triad()]
     write_store(folder, readings, base=BASE, run="quickstart", teacher="kgdistill-mini", merges=MERGES)
     return folder
 

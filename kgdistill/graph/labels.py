@@ -20,7 +20,7 @@ from kgdistill.graph.terms import (
     TYPE,
     node,
 )
-from kgdistill.records import Merge, Proposition, Reading
+from kgdistill.records import Merge, Proposition, Reading, Triple
 
 
 class Renaming(Struct, frozen=True):
@@ -53,6 +53,8 @@ def names(reading: Reading, base: str, renaming: Renaming) -> Iterator[Quad]:
         relations[relation, claim.relation] = None
         if not claim.literal:
             entities[target, claim.object] = None
+        if isinstance(claim, Triple):
+            entities.update({(other, other): None for other in claim.others})
     known = {name: canonical for canonical, name in entities}
     typed: dict[tuple[str, str], None] = {}
     for entity in (entity for chunk in reading.chunks for entity in chunk.entities):

@@ -50,7 +50,7 @@ from kgdistill.graph.terms import (
     prefixes,
 )
 from kgdistill.graph.utterances import prompts, seed_properties, utterances
-from kgdistill.records import Claim, Comparative, Merge, Proposition, Reading, Span, Verdict
+from kgdistill.records import Claim, Comparative, Merge, Proposition, Reading, Span, Triple, Verdict
 
 __all__ = [
     "ALTERNATIVE", "DERIVED", "GENERATED", "KGD", "PREFERRED", "RDFS_LABEL", "RDF_OBJECT", "RDF_STATEMENT", "TYPE",
@@ -161,7 +161,7 @@ def _claim(claim: Claim, reading: Reading, chunk: int, base: str, home: _Home) -
     if isinstance(claim, Proposition):
         parts = [_sentence(claim, reading, base)]
     else:
-        parts = [_reified(claim, _terms(claim, base), home.kind)]
+        parts = [_reified(claim, _terms(claim, base), home.kind), _others(claim, base)]
     parts += [_qualities(claim, chunk), _place(claim, reading.document.text)]
     for predicate, value in (pair for part in parts for pair in part):
         yield Quad(subject, predicate, value, home.evidence)
@@ -196,6 +196,14 @@ def _reified(claim: Claim, triple: tuple[NamedNode, NamedNode, Object], kind: Na
     yield own("subjectText"), Literal(scrub(claim.subject))
     yield own("relationText"), Literal(scrub(claim.relation))
     yield own("objectText"), Literal(scrub(claim.object))
+
+
+def _others(claim: Claim, base: str) -> Pairs:
+    """What else stands in a relation between more than two things: the claim's own node holds them together."""
+    if isinstance(claim, Triple):
+        for other in claim.others:
+            yield own("other"), node(iri.entity_iri(base, other))
+            yield own("otherText"), Literal(scrub(other))
 
 
 def _qualities(claim: Claim, chunk: int) -> Pairs:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from kgdistill.contracts import Encoder
 from kgdistill.errors import RecipeError
-from kgdistill.records import Claim, Drop, Reading
+from kgdistill.records import Claim, Drop, Reading, Triple
 from kgdistill.refine.spelling import conflict, form
 from kgdistill.refine.wording import differ, legible, read
 from kgdistill.text import names
@@ -44,7 +44,9 @@ def repeats(reading: Reading) -> Reading:
     for place, claims in _kept(reading):
         same: dict[tuple[object, ...], list[tuple[int, Claim]]] = defaultdict(list)
         for at, claim in claims:
-            same[(*map(names.normal, claim.names), claim.literal, *_polarity(claim))].append((at, claim))
+            others = claim.others if isinstance(claim, Triple) else ()
+            said = map(names.normal, (*claim.names, *others))
+            same[(*said, claim.literal, *_polarity(claim))].append((at, claim))
         for group in same.values():
             stay: list[Claim] = []
             for at, claim in sorted(group, key=lambda found: (found[1].evidence is None, *_order(found))):

@@ -27,6 +27,7 @@ from kgdistill.stages.paraphrases import (
 )
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
 from kgdistill.stages.rephrase import Rephrase
+from kgdistill.stages.relations import HarvestRelations, WeighRelationPrompts, WeighTuples, WriteRelationPrompts
 from kgdistill.stages.school import School
 from kgdistill.stages.seeds import Seeds
 
@@ -54,6 +55,10 @@ STAGES: dict[str, type[Stage]] = {
     "sample_paraphraser": SampleParaphraser,
     "weigh_paraphrases": WeighParaphrases,
     "rephrase": Rephrase,
+    "relation_prompts": WriteRelationPrompts,
+    "prompt_weights": WeighRelationPrompts,
+    "harvest": HarvestRelations,
+    "consistency": WeighTuples,
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,

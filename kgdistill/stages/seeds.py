@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from kgdistill.contracts import Bench, SourceStage
+from kgdistill.errors import SourceError
 from kgdistill.records import Chunk, ChunkGraph, Document, Failure, Reading, RelationSeed, Seed
 from kgdistill.storage.seeds import Kind, read_seeds, seed_name
 from kgdistill.storage.sources import fingerprint
@@ -22,18 +23,26 @@ class Seeds(SourceStage, frozen=True, forbid_unknown_fields=True):
     """What a line of the file holds: "event", "pair" or "relation"."""
     most: int = 0
     """How many to take, from the beginning; 0: all."""
+    only: tuple[str, ...] = ()
+    """Names of the seeds to take (of relations: their names); none: every one. Another name is an error."""
 
     def fingerprint(self) -> str:
         return fingerprint(self.path)
 
     def run(self, bench: Bench) -> Iterator[Reading]:
         taken = 0
+        missing = set(self.only)
         for seed in read_seeds(self.path, self.kind_of):
             if isinstance(seed, Failure):
                 bench.fail(seed)
+            elif self.only and seed_name(seed) not in self.only:
+                continue
             elif not self.most or taken < self.most:
                 taken += 1
+                missing.discard(seed_name(seed))
                 yield seed_reading(seed, Path(self.path).name)
+        if missing and not self.most:
+            raise SourceError(f"{self.path} has no usable {self.kind_of} called {min(missing)!r}")
 
 
 def seed_reading(seed: Seed, source: str) -> Reading:

@@ -81,6 +81,7 @@ def _relation(row: dict[str, Any]) -> RelationSeed:
     name, definition = _text(row, "relation"), _text(row, "definition", 1000)
     try:
         tuples = msgspec.convert(row.get("seeds", ()), tuple[tuple[str, ...], ...])
+        tuples = tuple(tuple(" ".join(thing.replace("_", " ").split()) for thing in things) for things in tuples)
         prompts = msgspec.convert(row.get("prompts", ()), tuple[str, ...])
     except msgspec.ValidationError as error:
         raise Refused("malformed", f"{name}: {error}") from error
@@ -90,6 +91,10 @@ def _relation(row: dict[str, Any]) -> RelationSeed:
     for pair in tuples:
         if len(pair) != len(slots) or not all(thing.strip() for thing in pair):
             raise Refused("one entity", f"{name}: {list(pair)} should name {len(slots)} things")
+    if long := [text for text in (*(thing for pair in tuples for thing in pair), *prompts) if len(text) > LONGEST]:
+        raise Refused("overlong", f"{name}: {long[0][:20]!r} … has {len(long[0]):,} characters; at most {LONGEST}")
+    if marked := [thing for pair in tuples for thing in pair if set("<>") & set(thing)]:
+        raise Refused("malformed", f"{name}: {marked[0]!r} has a pointed bracket, which marks slots")
     if not tuples:
         raise Refused("empty", f"{name}: a few example pairs are needed under `seeds`")
     return RelationSeed(name, definition, tuples, prompts)

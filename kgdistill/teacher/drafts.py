@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kgdistill.contracts import Finish, Request
 from kgdistill.teacher.grammar import Matcher
+from kgdistill.teacher.weighing import Weighed
 
 
 class Draft:
     """A reply in the making."""
 
-    def __init__(self, sample: int, matcher: Matcher | None) -> None:
+    def __init__(self, sample: int, matcher: Matcher | None = None, given: Sequence[int] = ()) -> None:
         self.sample = sample
         self.matcher = matcher
+        self.given = given
+        """Tokens that it is to have, where nothing is sampled."""
+        self.logprobs: list[float] = []
+        """Of the given tokens, one by one."""
         self.tokens: list[int] = []
         self.logprob = 0.0
         self.finish: Finish | None = None
@@ -21,6 +27,10 @@ class Draft:
     def take(self, token: int, logprob: float, stops: frozenset[int], limit: int) -> None:
         self.tokens.append(token)
         self.logprob += logprob
+        if self.given:
+            self.logprobs.append(logprob)
+            self.finish = "stop" if len(self.tokens) == len(self.given) else None
+            return
         if token in stops:
             self.finish = "stop"
             return
@@ -40,6 +50,7 @@ class Running:
         self.ticket, self.request, self.drafts, self.limit = ticket, request, drafts, limit
         self.live = list(drafts)
         self.memory: Any = None
+        self.weighed: Weighed | None = None
         self.top: tuple[tuple[str, float], ...] = ()
         self.prompt_tokens = self.cached_tokens = 0
 

@@ -27,6 +27,7 @@ from kgdistill.teacher.settled import Settled, deciding
 from kgdistill.teacher.together import Together, suits
 from kgdistill.teacher.tokens import PromptTooLongError, control_tokens, plain_tokens, prompt_tokens
 from kgdistill.teacher.vocabulary import Vocabulary, vocabulary_of
+from kgdistill.teacher.weighing import laid_out
 from kgdistill.teacher.weights import EMBEDDED, find_folder, fingerprint, load, read_card
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ class LocalTeacher(Settled[Local]):
         return []
 
     def _prepared(self, ticket: int, request: Request) -> tuple[Running, list[int]]:
+        if request.weigh:
+            return self._weighing(ticket, request)
         tokens = prompt_tokens(self._tokenizer, request.prompt, self._chat)
         if not tokens:
             raise TeacherError("the prompt is empty")
@@ -196,6 +199,17 @@ class LocalTeacher(Settled[Local]):
         running = Running(ticket, request, drafts, limit)
         running.prompt_tokens = len(tokens)
         return running, tokens
+
+    def _weighing(self, ticket: int, request: Request) -> tuple[Running, list[int]]:
+        """A draft that is given its tokens, up to the last one that is weighed; chat templates play no part."""
+        start = next((t for t in (self._tokenizer.bos_token_id, self._config.bos_token_id) if t is not None), None)
+        found = laid_out(request, lambda text: prompt_tokens(self._tokenizer, text, False), start)
+        if self._context and found.last >= self._context:
+            raise PromptTooLongError(f"the prompt has {found.last + 1} tokens, the model's context {self._context}")
+        given = found.tokens[found.first : found.last + 1]
+        running = Running(ticket, request, [Draft(0, given=given)], len(given))
+        running.weighed, running.prompt_tokens = found, found.last + 1
+        return running, found.tokens[: found.first]
 
     def _step(self) -> list[tuple[int, Answer | Exception]]:
         """One more token for everything under way; what is done by that."""
@@ -217,7 +231,7 @@ class LocalTeacher(Settled[Local]):
         return done
 
     def _answer(self, running: Running) -> Answer | TeacherError:
-        replies = tuple(self._reply(draft, running.top) for draft in running.drafts)
+        replies = tuple(self._reply(draft, running) for draft in running.drafts)
         if len(replies) == 1:
             replies *= running.request.samples
         try:
@@ -246,6 +260,7 @@ class LocalTeacher(Settled[Local]):
         draws = [uniform(request.seed, key, draft.sample, len(draft.tokens)) for draft in live]
         chosen = choose(allowed, request.temperature, request.top_p, draws)
         for row, (draft, token) in enumerate(zip(live, chosen, strict=True)):
+            token = draft.given[len(draft.tokens)] if draft.given else token
             draft.take(token, float(logits[row, token] - normal[row]), self._stops, limit)
 
     def _alternatives(self, logits: Tensor, count: int) -> tuple[tuple[str, float], ...]:
@@ -253,13 +268,15 @@ class LocalTeacher(Settled[Local]):
         if count < 1:
             return ()
         best = logits[0].log_softmax(-1).topk(min(count, logits.shape[-1]))
-        texts = self._tokenizer.batch_decode([[token] for token in best.indices.tolist()])
+        texts = (self._grammars.written[token].decode("utf-8", "replace") for token in best.indices.tolist())
         return tuple(zip(texts, best.values.tolist(), strict=True))
 
-    def _reply(self, draft: Draft, top: tuple[tuple[str, float], ...]) -> Reply:
+    def _reply(self, draft: Draft, running: Running) -> Reply:
+        if found := running.weighed:
+            return found.reply(lambda place: draft.logprobs[place - found.first])
         text = self._tokenizer.decode(
             [token for token in draft.tokens if token not in self._stops],
             skip_special_tokens=True,
             clean_up_tokenization_spaces=False,
         )
-        return Reply(text, draft.finish or "length", len(draft.tokens), draft.logprob, top)
+        return Reply(text, draft.finish or "length", len(draft.tokens), draft.logprob, running.top)

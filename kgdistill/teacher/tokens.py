@@ -55,6 +55,14 @@ def control_tokens(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     return _frame(tokenizer, False).control
 
 
+def written(tokenizer: Any, token: int) -> str:
+    """What a token writes inside a text, with the space before it where it has one, whatever the kind of tokenizer."""
+    [first, *_] = tokenizer.encode("a", add_special_tokens=False)
+    options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+    before = str(tokenizer.decode([first], **options))
+    return str(tokenizer.decode([first, token], **options)).removeprefix(before)
+
+
 def _plain(tokenizer: Any, text: str, frame: _Frame) -> list[int]:
     """Encode, cutting through every spelled control token: most tokenizers know a switch for "special" tokens,
     but added ones that are not called special (`<tool_call>`) would still slip through it."""

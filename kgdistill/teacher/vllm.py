@@ -20,7 +20,8 @@ from kgdistill.contracts import Answer, Card, Reply, Request
 from kgdistill.errors import KgdistillError, MissingExtra, ModelError, NumericalError, TeacherError
 from kgdistill.teacher.constrained import clause_grammar, obeying
 from kgdistill.teacher.settled import Settled, deciding
-from kgdistill.teacher.tokens import PromptTooLongError, plain_tokens, prompt_tokens
+from kgdistill.teacher.tokens import PromptTooLongError, plain_tokens, prompt_tokens, written
+from kgdistill.teacher.weighing import Weighed, laid_out
 from kgdistill.teacher.weights import find_folder, fingerprint, read_card
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class VllmTeacher(Settled[Vllm]):
         self._context: int = config.model_config.max_model_len
         self._window: int = 2 * config.scheduler_config.max_num_seqs
         self._asked: dict[str, Request] = {}
+        self._weighed: dict[str, Weighed] = {}
         self._failed: deque[tuple[int, TeacherError]] = deque()
 
     @property
@@ -96,6 +98,9 @@ class VllmTeacher(Settled[Vllm]):
 
     def submit(self, ticket: int, request: Request) -> None:
         try:
+            if request.weigh:
+                self._weigh(ticket, request)
+                return
             tokens = prompt_tokens(self._tokenizer, request.prompt, self._chat)
             room = self._context - len(tokens)
             if room <= 0:
@@ -111,6 +116,16 @@ class VllmTeacher(Settled[Vllm]):
                 raise self._death(error) from error
             self._failed.append((ticket, TeacherError(f"vLLM refuses the request: {_line(error)}")))
 
+    def _weigh(self, ticket: int, request: Request) -> None:
+        """The prompt's own log-probabilities: it is read up to the last token that is weighed."""
+        start = self._tokenizer.bos_token_id
+        found = laid_out(request, lambda text: prompt_tokens(self._tokenizer, text, False), start)
+        if found.last + 2 > self._context:
+            raise PromptTooLongError(f"the prompt has {found.last + 1} tokens, the model's context {self._context}")
+        prompt = {"type": "token", "prompt_token_ids": found.tokens[: found.last + 1]}
+        self._engine.add_request(str(ticket), prompt, reading())
+        self._asked[str(ticket)], self._weighed[str(ticket)] = request, found
+
     def poll(self) -> list[tuple[int, Answer | Exception]]:
         answered: list[tuple[int, Answer | Exception]] = list(self._failed)
         self._failed.clear()
@@ -118,7 +133,9 @@ class VllmTeacher(Settled[Vllm]):
             for output in self._step():
                 if output.finished:
                     name = _ticket(output.request_id, self._asked)
-                    answered.append((int(name), self._read(self._asked.pop(name), output)))
+                    request, weighed = self._asked.pop(name), self._weighed.pop(name, None)
+                    said = read_weighed(weighed, output) if weighed else self._read(request, output)
+                    answered.append((int(name), said))
         return answered
 
     def _step(self) -> list[Any]:
@@ -164,7 +181,7 @@ class VllmTeacher(Settled[Vllm]):
         """The likeliest tokens with their log-probabilities; tokens that a schema forbids are left out."""
         ranked = sorted(((entry.logprob, token) for token, entry in found.items()), reverse=True)
         return tuple(
-            (self._tokenizer.decode([token]), logprob) for logprob, token in ranked[:count] if logprob > -math.inf
+            (written(self._tokenizer, token), logprob) for logprob, token in ranked[:count] if logprob > -math.inf
         )
 
     def count_tokens(self, text: str) -> int:
@@ -195,6 +212,22 @@ def sampling(request: Request, max_tokens: int, grammar: str = "") -> SamplingPa
         structured_outputs=StructuredOutputsParams(**bound) if bound else None,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
+
+
+def reading() -> SamplingParams:
+    """Log-probabilities of a prompt's own tokens; the one token that vLLM must write is not used."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, output_kind=RequestOutputKind.FINAL_ONLY)
+
+
+def read_weighed(found: Weighed, output: Any) -> Answer | TeacherError:
+    """The log-probabilities of a prompt's weighed tokens."""
+    reply = found.reply(lambda place: output.prompt_logprobs[place][found.tokens[place]].logprob)
+    if not math.isfinite(reply.logprob):
+        return NumericalError(f"a log-probability is {reply.logprob}")
+    return Answer((reply,), len(output.prompt_token_ids), output.num_cached_tokens or 0)
 
 
 def _ticket(request_id: str, asked: Mapping[str, Request]) -> str:

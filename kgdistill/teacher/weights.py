@@ -100,22 +100,38 @@ def load(folder: Path, *, device: str, dtype: str, trust_remote_code: bool) -> t
 
     `dtype` is one of `Local.dtype`. Only safetensors are read. Raises `ModelError`.
     """
+    return _load("causal", folder, device, dtype, trust_remote_code)[:2]
+
+
+def load_masked(folder: Path, *, device: str, dtype: str, trust_remote_code: bool) -> tuple[Any, Any]:
+    """The same of a masked model. Raises `ModelError` also where the folder has no head for masked tokens."""
+    model, tokenizer, missing = _load("masked", folder, device, dtype, trust_remote_code)
+    if missing:
+        raise ModelError(f"{folder}: an encoder without a head for masked tokens ({sorted(missing)[0]} is missing)")
+    return model, tokenizer
+
+
+def _load(kind: str, folder: Path, device: str, dtype: str, trust_remote_code: bool) -> tuple[Any, Any, set[str]]:
+    """(model, tokenizer, names of weights that the folder does not have)."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    kind: Any = "auto" if dtype == "auto" else getattr(torch, dtype)
+    stored: Any = "auto" if dtype == "auto" else getattr(torch, dtype)
     if device == "cpu" and dtype in ("auto", "bfloat16"):  # bfloat16 on a CPU: see packed.py
-        kind = torch.float32
+        stored = torch.float32
     shared = {"trust_remote_code": trust_remote_code, "local_files_only": True}
+    family = AutoModelForCausalLM if kind == "causal" else AutoModelForMaskedLM
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **shared)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, **shared)
-        return model.to(device).eval(), tokenizer
+        model, report = family.from_pretrained(
+            folder, dtype=stored, use_safetensors=True, output_loading_info=True, **shared
+        )
+        return model.to(device).eval(), tokenizer, set(report["missing_keys"])
     except Exception as error:  # whatever is wrong with a folder comes out of here in many types
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{folder}: cannot be loaded as a causal language model: {reason}") from error
+        raise ModelError(f"{folder}: cannot be loaded as a {kind} language model: {reason}") from error

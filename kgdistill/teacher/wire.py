@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from kgdistill.contracts import Answer, Finish, Reply, Request
-from kgdistill.errors import EndpointError
+from kgdistill.errors import EndpointError, TeacherError
 from kgdistill.teacher.constrained import clause_grammar
 
 
@@ -76,8 +76,10 @@ def write(
 ) -> bytes:
     """The body that asks `samples` replies to the request; log-probabilities of what is sampled where wanted.
 
-    Raises TeacherError for clauses that no grammar can hold.
+    Raises TeacherError for clauses that no grammar can hold, and for texts to weigh.
     """
+    if request.weigh:
+        raise TeacherError("an endpoint does not weigh given texts: use a teacher of kind local, vllm or masked")
     body: dict[str, Any] = {
         "model": model,
         "temperature": request.temperature,

@@ -1,0 +1,355 @@
+"""Relations from seeds to a graph: the methods by hand, the recipe with a causal and a masked model, and bad seeds."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from line import CATALOGUE, HOME
+from msgspec.structs import replace
+from test_constrained import make_opt
+from test_masked import make_bert
+
+from kgdistill.contracts import BLANK, HIDDEN, Reply, Request
+from kgdistill.engine.progress import Quiet
+from kgdistill.engine.recipe import Recipe, decode
+from kgdistill.engine.runner import run
+from kgdistill.errors import RecipeError, SourceError
+from kgdistill.evaluate.report import write_report
+from kgdistill.generate.relation_prompts import RelationPrompts
+from kgdistill.generate.relations import Relations
+from kgdistill.graph.store import KnowledgeGraph, write_store
+from kgdistill.graph.validate import validate_store
+from kgdistill.judge.consistency import NAME, SHARE
+from kgdistill.records import EventSeed, Failure, Reading, RelationSeed, Triple
+from kgdistill.stages.seeds import Seeds, seed_reading
+from kgdistill.storage.artifact import latest
+from kgdistill.storage.seeds import read_seeds
+from kgdistill.storage.shards import read_records
+from kgdistill.teacher.masked import Masked
+
+SEED = RelationSeed("capital_of", "<ENT0> is the capital of <ENT1>.", (("paris", "france"), ("tokyo", "japan")))
+PAIRS = (("paris", "france"), ("tokyo", "japan"), ("cairo", "egypt"), ("nairobi", "kenya"))
+TEXTS = tuple(
+    sentence
+    for city, country in PAIRS
+    for sentence in (f"{city} is the capital of {country}.", f"the capital of {country} is {city}.")
+)
+
+
+def told(dialogue: Any, answer: Callable[[Request], list[Reply]]) -> Reading:
+    try:
+        requests = next(dialogue)
+        while True:
+            requests = dialogue.send([answer(request) for request in requests])
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+# Paraphrases
+
+
+def test_paraphrases_are_lifted_and_must_differ() -> None:
+    said = {
+        "Paris is the capital of france.": [
+            "The capital of France is Paris.", "Paris, capital of France.", "It is a city.", "France is where Paris is",
+        ],
+        "Tokyo is the capital of japan.": ["The capital of Japan is Tokyo. Really.", "Japan has Tokyo as its capital"],
+    }  # fmt: skip
+
+    def answer(request: Request) -> list[Reply]:
+        sentence = next(line for line in request.prompt.splitlines() if line.startswith("Sentence: "))[10:]
+        return [Reply(text) for text in said.get(sentence, [])]
+
+    method = RelationPrompts(tries=4, rounds=2)
+    reading = told(method(seed_reading(SEED, "x")), answer)
+    assert isinstance(reading.seed, RelationSeed)
+    found = reading.seed.prompts
+    assert "<ENT1> is where <ENT0> is." in found and "The capital of <ENT1> is <ENT0>." in found
+    assert SEED.definition not in found
+    from rapidfuzz import fuzz
+
+    assert all(fuzz.ratio(a, b) < 75 for a, b in itertools.combinations((SEED.definition, *found), 2))
+    refused = [failure for failure in reading.failures if "It is a city" in failure.raw]
+    assert refused and {failure.reason for failure in reading.failures} == {"unplaced"} and refused[0].request
+    assert told(method(seed_reading(SEED, "x")), lambda _: []).seed == replace(SEED, prompts=())
+
+
+def test_candidates_are_taken_shortest_first_up_to_the_number_wanted() -> None:
+    method = RelationPrompts(prompts=2)
+    assert method.choose(["bbbb bbbb", "cc", "cc."], ["<ENT0> aaaa <ENT1>."]) == ["cc"]
+    with pytest.raises(RecipeError):
+        RelationPrompts(tries=0)
+
+
+# The search, against every pair of words of a real masked model
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny masked model that has read of four capitals."""
+    return make_bert(tmp_path_factory.mktemp("bert"), 300, TEXTS)
+
+
+@pytest.fixture(scope="module")
+def opt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_opt(tmp_path_factory.mktemp("opt"))
+
+
+def asker(teacher: Any) -> Callable[[Request], list[Reply]]:
+    def answer(request: Request) -> list[Reply]:
+        teacher.submit(0, request)
+        [(_, said)] = teacher.poll()
+        return list(said.replies) if hasattr(said, "replies") else []
+
+    return answer
+
+
+def test_a_masked_model_gives_exactly_the_best_pairs_of_words(bert: Path) -> None:
+    seed = replace(SEED, prompts=("<ENT0> is the capital of <ENT1>.", "The capital of <ENT1> is <ENT0>."),
+                   weights=(0.75, 0.25))  # fmt: skip
+    answer = asker(Masked(str(bert)).open())
+    method = Relations(tuples=12, tokens=1, repeat=0, reach=1000, stop_words=("is", "the", "of", "in", "a", "and"))
+    found = told(method(seed_reading(seed, "x"), True), answer)
+    claims = [claim for claim in found.claims if isinstance(claim, Triple)]
+
+    def shares(prompts: tuple[str, str]) -> dict[str, float]:
+        total: dict[str, float] = {}
+        for weight, prompt in zip(seed.weights, prompts, strict=True):
+            [reply] = answer(Request("x", prompt, max_tokens=1, top_logprobs=1000))
+            for piece, logprob in reply.top:
+                if piece.startswith(" "):
+                    total[piece.strip()] = total.get(piece.strip(), 0.0) + weight * logprob
+        return total
+
+    names = list(shares((f"{BLANK} is the capital of {HIDDEN}.", f"The capital of {HIDDEN} is {BLANK}.")))
+    usable = [w for w in names if w.isalpha() and len(w) > 2 and w not in ("the", "and", "capital")]
+    wanted = []
+    first = shares((f"{BLANK} is the capital of {HIDDEN}.", f"The capital of {HIDDEN} is {BLANK}."))
+    for one in usable:
+        second = shares((f"{one.capitalize()} is the capital of {BLANK}.", f"The capital of {BLANK} is {one}."))
+        wanted += [(min(first[one], second[two]), one, two) for two in usable if two != one]
+    wanted = sorted(wanted, key=lambda pair: (-pair[0], pair[1], pair[2]))[:12]
+    assert [(claim.subject, claim.object) for claim in claims] == [(one, two) for _, one, two in wanted]
+    assert [claim.said[0].logprob for claim in claims] == pytest.approx([score for score, _, _ in wanted])
+    cities, countries = zip(*PAIRS, strict=True)
+    assert claims[0].subject in cities and claims[0].object in countries  # so much it has learnt
+
+
+def test_one_prompt_with_all_the_weight_gives_its_own_ranking(bert: Path) -> None:
+    answer = asker(Masked(str(bert)).open())
+    method = Relations(tuples=8, tokens=2, repeat=2)
+    alone = replace(SEED, prompts=("The capital of <ENT1> is <ENT0>.",), weights=(1.0,))
+    both = replace(SEED, prompts=(*alone.prompts, SEED.definition), weights=(1.0, 0.0))
+    one, other = (told(method(seed_reading(seed, "x"), True), answer) for seed in (alone, both))
+    assert [claim.stated for claim in one.claims] == [claim.stated for claim in other.claims] and one.claims
+
+
+def test_a_causal_model_ends_a_name_where_the_prompt_goes_on() -> None:
+    """A toy: after "is in" it says "new", then "york" or the full stop."""
+    seed = RelationSeed("r", "<ENT0> lies in <ENT1>.", (("big ben", "london"),))
+    tops = {
+        "": [(" Tower", -1.0), (" The", -0.5), ("!", -0.1), ("x", -0.2)],
+        " tower": [(" lies", -0.5), (" bridge", -0.7)],
+        " tower bridge": [(" lies", -0.1), (" lie", -0.2)],
+        " in": [(" new", -0.3), (" a", -0.1), ("land", -0.1)],
+        " new": [(" york", -0.2), (".", -5.0)],
+        " new york": [(".", -0.1)],
+    }
+
+    def answer(request: Request) -> list[Reply]:
+        text = request.prompt.removeprefix("Big ben lies in london.\n").lower()
+        assert request.prompt.startswith("Big ben lies in london.\n") and request.max_tokens == 1
+        key = max((key for key in tops if (" " + text).endswith(key)), key=len)
+        return [Reply(tops[key][0][0], top=tuple(tops[key]))]
+
+    found = told(Relations(tuples=40, tokens=2)(seed_reading(seed, "x"), False), answer)
+    assert [(*claim.stated, claim.said[0].logprob) for claim in found.claims][:2] == [
+        ("tower", "r", "new york", -1.0),
+        ("tower bridge", "r", "new york", -1.0),
+    ]
+    assert [failure.reason for failure in found.failures][-1] == "fewer"
+
+
+def test_two_prompts_of_another_order_leave_the_search_to_the_heavier_order() -> None:
+    prompts = ("In <ENT1> lies <ENT0>.", "X <ENT1> y <ENT0>.")
+    seed = RelationSeed("r", "<ENT0> lies in <ENT1>", (("a b", "c d"),), prompts, (0.6, 0.4))
+    requests = next(Relations()(seed_reading(seed, "x"), False))
+    assert [request.prompt for request in requests] == ["In c d lies a b.\nIn", "X c d y a b.\nX"]
+
+
+def test_three_things_make_a_claim_with_one_more(bert: Path) -> None:
+    seed = RelationSeed(
+        "meet_in", "<ENT0> and <ENT1> is near <ENT2>.", (("paris", "tokyo", "cairo"), ("mexico", "new", "york"))
+    )
+    method = Relations(tuples=3, tokens=1, repeat=1)
+    found = told(method(seed_reading(seed, "x"), True), asker(Masked(str(bert)).open()))
+    assert found.claims and all(isinstance(claim, Triple) and len(claim.others) == 1 for claim in found.claims)
+
+
+def test_three_things_in_the_graph_hang_on_the_claim(tmp_path: Path) -> None:
+    from readings import triad
+
+    write_store(tmp_path, [triad()], base="https://kg.test/", run="r", teacher="t", merges=[])
+    assert not validate_store(tmp_path, -1).violations
+    with KnowledgeGraph.open(tmp_path) as graph:
+        [row] = graph.query(
+            "SELECT ?one ?two ?three WHERE { ?claim a kgd:ModelClaim ; kgd:subjectText ?one ; kgd:objectText ?two ; "
+            "kgd:otherText ?three ; kgd:other/skos:prefLabel ?three }"
+        )
+        assert [row[name].value for name in ("one", "two", "three")] == ["chef", "knife", "vegetables"]
+
+
+def test_settings_and_other_seeds() -> None:
+    for bad in ({"tuples": 0}, {"repeat": -1}, {"tokens": 0}):
+        with pytest.raises(RecipeError):
+            Relations(**bad)  # type: ignore[arg-type]
+    event = seed_reading(EventSeed("PersonX runs"), "x")
+    for dialogue in (Relations()(event, True), RelationPrompts()(event)):
+        with pytest.raises(StopIteration) as end:
+            next(dialogue)
+        assert end.value.value == event
+
+
+# Bad seeds
+
+
+GOOD = {"relation": "capital_of", "definition": "<ENT0> is the capital of <ENT1>.", "seeds": [["paris", "france"]]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "said"),
+    [
+        ({"definition": ""}, "empty", "`definition` is missing"),
+        ({"definition": "a capital of <ENT1>"}, "definition", "must speak of <ENT0>, <ENT1>"),
+        ({"definition": "<ENT0> " + "x" * 10_000 + " <ENT1>"}, "overlong", "10,014 characters"),
+        ({"seeds": [["paris"]]}, "one entity", "should name 2 things"),
+        ({"seeds": [["paris", " "]]}, "one entity", "should name 2 things"),
+        ({"seeds": [["paris", "f" * 10_000]]}, "overlong", "10,000 characters"),
+        ({"seeds": []}, "empty", "a few example pairs"),
+        ({"seeds": [["<ENT1>", "france"]]}, "malformed", "pointed bracket"),
+        ({"seeds": "paris"}, "malformed", "capital_of"),
+        ({"relation": "?"}, "empty", "`relation` is missing"),
+        ({"prompts": ["p" * 10_000]}, "overlong", "10,000 characters"),
+    ],
+)
+def test_a_bad_relation_is_one_clear_line(tmp_path: Path, changes: dict[str, Any], reason: str, said: str) -> None:
+    path = tmp_path / "relations.jsonl"
+    path.write_text(json.dumps(GOOD | changes) + "\n")
+    [failure] = read_seeds(path, "relation")
+    assert isinstance(failure, Failure) and failure.reason == reason and said in failure.message
+    assert len(failure.message) < 200 and "\n" not in failure.message
+
+
+def test_an_unknown_relation_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "relations.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n")
+    with pytest.raises(SourceError, match="has no usable relation called 'capitol_of'"):
+        list(Seeds(str(path), "relation", only=("capital_of", "capitol_of")).run(bench=None))  # type: ignore[arg-type]
+    assert len(list(Seeds(str(path), "relation", only=("capital_of",)).run(bench=None))) == 1  # type: ignore[arg-type]
+
+
+def test_underscores_of_a_name_are_spaces(tmp_path: Path) -> None:
+    """In the released code "new_york" and "new york" are two things."""
+    path = tmp_path / "relations.jsonl"
+    path.write_text(json.dumps(GOOD | {"seeds": [["mexico_city", " mexico "]]}) + "\n")
+    [seed] = read_seeds(path, "relation")
+    assert isinstance(seed, RelationSeed) and seed.tuples == (("mexico city", "mexico"),)
+
+
+# The recipe
+
+
+def recipe(path: Path, teacher: dict[str, Any], **changes: Any) -> Recipe:
+    plain = tomllib.loads((HOME / "pipelines" / "hao2023_relations.toml").read_text(encoding="utf-8"))
+    plain["teacher"] = teacher
+    plain["seeds"] |= {"path": str(path)}
+    plain["harvest"] |= {"tuples": 6, "tokens": 1, "expansions": 60, **changes}
+    return decode(plain, CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("seeds") / "relations.jsonl"
+    good = GOOD | {"seeds": [list(pair) for pair in PAIRS[:3]], "prompts": ["the capital of <ENT1> is <ENT0>"]}
+    near = {"relation": "near", "definition": "<ENT0> is near <ENT1>.", "seeds": good["seeds"]}
+    rows = [good, near, GOOD | {"relation": "bad", "definition": ""}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(bert: Path, seeds: Path) -> Path:
+    out = seeds.parent / "masked"
+    run(recipe(seeds, {"kind": "masked", "model": str(bert)}), out, workers=0, progress=Quiet())
+    return out
+
+
+def failures(out: Path) -> Iterator[Failure]:
+    for path in sorted(out.glob("*/failures/*.jsonl")):
+        yield from read_records(path, Failure)
+
+
+def test_the_recipe_harvests_with_a_masked_model(finished: Path) -> None:
+    readings = {reading.document.id: reading for reading in latest(finished, "readings").records(Reading)}
+    claims = [claim for claim in readings["capital_of"].claims if isinstance(claim, Triple)]
+    assert 4 <= len(claims) <= 6 and {claim.relation for claim in claims} == {"capital of"}
+    scores = [claim.score for claim in claims]
+    assert scores == sorted(scores, reverse=True) and all(claim.verdict(NAME) == claim.score for claim in claims)
+    assert sum(claim.verdict(SHARE) or 0 for claim in claims) == pytest.approx(1.0)
+    assert [failure.reason for failure in failures(finished) if failure.stage == "seeds"] == ["empty"]
+    with KnowledgeGraph.open(finished) as graph:
+        facts = graph.model_facts()
+        assert len(facts) == sum(claim.asserted for reading in readings.values() for claim in reading.claims)
+        rows = list(graph.query("SELECT DISTINCT ?text WHERE { ?claim kgd:utterance/kgd:prompt/kgd:text ?text }"))
+        assert any("The capital of <ENT1> is <ENT0>." in row["text"].value for row in rows)
+    assert "without paraphrases" in (finished / "run.json").read_text()
+    assert "capital of" in write_report(finished).read_text(encoding="utf-8")
+
+
+def test_running_again_asks_nothing_and_a_broken_off_run_ends_the_same(finished: Path, bert: Path, seeds: Path) -> None:
+    """The released code leaves an empty result behind, and takes it for a finished one."""
+    before = {path: path.read_bytes() for path in finished.glob("*-????????/shards/*")}
+    journals = {path: path.read_bytes() for path in finished.glob("journal/**/*.jsonl")}
+    assert journals and all(b'"document":"' in content for content in journals.values())
+    for path in finished.glob("harvest-????????/**/*"):  # as if it had been killed: no shard, half a journal
+        if path.is_file():
+            path.unlink()
+    cut = {
+        path: content.splitlines(keepends=True) for path, content in journals.items() if path.parent.name == "harvest"
+    }
+    assert cut
+    for path, lines in cut.items():
+        path.write_bytes(b"".join(lines[: len(lines) // 2]) + lines[-1][:40])
+    run(recipe(seeds, {"kind": "masked", "model": str(bert)}), finished, workers=0, progress=Quiet())
+    assert {path: path.read_bytes() for path in finished.glob("*-????????/shards/*")} == before
+    for path, lines in cut.items():
+        assert sorted(path.read_bytes().splitlines(keepends=True)) == sorted(lines)
+
+
+def test_the_recipe_runs_with_a_causal_model(opt: Path, seeds: Path) -> None:
+    out = seeds.parent / "causal"
+    run(recipe(seeds, {"kind": "local", "model": str(opt)}), out, workers=0, progress=Quiet())
+    readings = list(latest(out, "readings").records(Reading))
+    assert [reading.document.id for reading in readings] == ["capital_of", "near"]
+    assert all(isinstance(reading.seed, RelationSeed) and reading.seed.weights for reading in readings)
+    stages = {stage["name"] for stage in json.loads((out / "run.json").read_text())["stages"]}
+    assert {"relation_prompts", "prompt_weights", "harvest", "consistency", "store"} <= stages
+
+
+def test_the_notebook_runs_on_it(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KGDISTILL_RUN", str(finished))
+    notebook = json.loads((HOME / "notebooks" / "relations.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    said = capsys.readouterr().out
+    assert "capital of" in said and "<ENT0>" in said and "paris" in said.lower()
