@@ -26,8 +26,8 @@ from kgdistill.stages.paraphrases import (
     WriteSentences,
 )
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
-from kgdistill.stages.rephrase import Rephrase
 from kgdistill.stages.relations import HarvestRelations, WeighRelationPrompts, WeighTuples, WriteRelationPrompts
+from kgdistill.stages.rephrase import Rephrase
 from kgdistill.stages.school import School
 from kgdistill.stages.seeds import Seeds
 
