@@ -87,6 +87,7 @@ export function ClaimCard({ claim, without = "", review, mentions = [], place = 
         </p>
       )}
       {place && <Quote claim={claim} />}
+      <div class="foot">
       <div class="meta">
         <Score value={claim.score} />
         {place && claim.sentence && (
@@ -98,6 +99,7 @@ export function ClaimCard({ claim, without = "", review, mentions = [], place = 
         {claim.verdicts.length > 0 && <Verdicts claim={claim} />}
       </div>
       {review && <Judge claim={claim} mentions={mentions} />}
+      </div>
     </article>
   );
 }

@@ -17,8 +17,7 @@ export interface Scene {
 }
 
 const LABELS = 140;
-const CELL_WIDTH = 90;
-const CELL_HEIGHT = 18;
+const LINE = 15;
 
 export interface Palette {
   ink: string;
@@ -32,10 +31,16 @@ export interface Palette {
 }
 
 export function palette(): Palette {
-  const style = getComputedStyle(document.documentElement);
-  const get = (name: string) => style.getPropertyValue(name).trim();
+  // A colour of the style sheet depends on the scheme; what it is now, only an element can say.
+  const probe = document.body.appendChild(document.createElement("span"));
+  const get = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
   const types = [0, 1, 2, 3, 4, 5, 6].map((n) => get(`--t${n}`));
-  return { ink: get("--ink"), soft: get("--soft"), card: get("--card"), edge: get("--edge"), accent: get("--one"), second: get("--two"), types, other: get("--tx") };
+  const [ink, soft, card, edge, accent, second, other] = ["--ink", "--soft", "--card", "--edge", "--one", "--two", "--tx"].map(get) as [string, string, string, string, string, string, string];
+  probe.remove();
+  return { ink, soft, card, edge, accent, second, types, other };
 }
 
 export const radiusOf = (node: Node): number => (node.id.startsWith("value/") ? 2.5 : 3.5 + 1.6 * Math.sqrt(Math.min(node.degree, 60)));
@@ -134,16 +139,14 @@ function names(context: CanvasRenderingContext2D, size: { width: number; height:
   context.lineJoin = "round";
   context.lineWidth = 3.5;
   context.strokeStyle = colours.card;
-  const taken = new Set<string>();
+  const taken: [number, number, number][] = [];
   const write = (text: string, x: number, y: number, colour: string, font: string, must: boolean) => {
     if (x < -60 || y < -20 || x > size.width + 60 || y > size.height + 20) return false;
     const short = text.length > 34 ? `${text.slice(0, 32)}…` : text;
-    const cells: string[] = [];
-    const half = Math.min(150, short.length * 3.3);
-    for (let cx = Math.floor((x - half) / CELL_WIDTH); cx <= Math.floor((x + half) / CELL_WIDTH); cx++) cells.push(`${cx} ${Math.floor(y / CELL_HEIGHT)}`);
-    if (!must && cells.some((cell) => taken.has(cell))) return false;
-    for (const cell of cells) taken.add(cell);
     context.font = font;
+    const half = context.measureText(short).width / 2 + 3;
+    if (!must && taken.some(([tx, ty, th]) => Math.abs(tx - x) < th + half && Math.abs(ty - y) < LINE)) return false;
+    taken.push([x, y, half]);
     context.strokeText(short, x, y);
     context.fillStyle = colour;
     context.fillText(short, x, y);
