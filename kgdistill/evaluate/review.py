@@ -61,6 +61,18 @@ class Labels:
         return True if stated in facts or key(document, claim.names, claim.negated) in facts else None
 
 
+def said_by_reviewers(decisions: Iterable[Decision]) -> dict[tuple[str, str, str], bool]:
+    """(subject, relation, object) of the judged claims, as generated, and of corrections, each with its label."""
+    votes: dict[tuple[str, str, str], list[bool]] = defaultdict(list)
+    for decision in standing(decisions):
+        if decision.choice in CLAIM and decision.said:
+            votes[decision.said].append(decision.choice == "accept")
+        if decision.choice in ("correct", "add") and not decision.negated:
+            votes[decision.subject, decision.relation, decision.object].append(True)
+    found = {said: _majority(labels) for said, labels in votes.items()}
+    return {said: label for said, label in found.items() if label is not None}
+
+
 def _majority(votes: Sequence[bool]) -> bool | None:
     right = sum(votes)
     return None if 2 * right == len(votes) else 2 * right > len(votes)

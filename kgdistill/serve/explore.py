@@ -56,7 +56,9 @@ class Explorer:
             }
             for row in await self._lookup.rows(questions.GROUPS.format(entity=entity))
         ]
-        lists = {name: [part for part in rows[0].get(name, "").split(SEPARATOR) if part] for name in ("aliases", "types")}
+        lists = {
+            name: [part for part in rows[0].get(name, "").split(SEPARATOR) if part] for name in ("aliases", "types")
+        }
         return {"id": identity, "name": rows[0]["name"], **lists, "groups": groups}
 
     async def facts(

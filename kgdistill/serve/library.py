@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,8 @@ class Library:
     def __init__(self, run: Path, store: Path) -> None:
         self._store = store
         self._artifact: Artifact | None = None
-        try:
+        with suppress(KgdistillError):  # a store by itself: there is no text
             self._artifact = latest(run, "readings")
-        except KgdistillError:
-            pass  # a store by itself: there is no text
         self._places: dict[str, tuple[Path, int]] | None = None
         self._documents: list[dict[str, Any]] | None = None
         self._lock = threading.Lock()

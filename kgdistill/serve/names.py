@@ -16,7 +16,10 @@ LONGEST = 200
 
 
 class Found(Struct, frozen=True):
-    """An entity, and the name by which it was found; `rank` 0 equal, 1 begins so, 2 a word begins so, 3 part, 4 like."""
+    """An entity, and the name by which it was found.
+
+    `rank` says how that fits: 0 equal, 1 begins so, 2 one of its words does, 3 holds it, 4 is like it.
+    """
 
     id: str
     name: str
@@ -49,7 +52,11 @@ class Names:
         found = self._distinct(ranked, limit)
         if len(found) < limit and len(wanted) > 2:
             alike = process.extract(wanted, self._folded, scorer=fuzz.ratio, score_cutoff=LEAST, limit=4 * limit)
-            words = process.extract(wanted, self._folded, scorer=_by_word, score_cutoff=80, limit=limit) if not alike else []
+            words = (
+                process.extract(wanted, self._folded, scorer=_by_word, score_cutoff=80, limit=limit)
+                if not alike
+                else []
+            )
             known = {one.id for one in found}
             more = self._distinct([(4, place) for _, _, place in [*alike, *words]], limit)
             found += [one for one in more if one.id not in known]

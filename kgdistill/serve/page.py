@@ -85,12 +85,16 @@ class Page:
     def html(self, root: str) -> Response:
         """The page itself, which says what it can where scripts are off."""
         counts = self.about.counts
-        content = _file("page.html").decode().format(
-            run=escape(self.about.run),
-            endpoint=escape(root + "sparql"),
-            facts=f"{counts.facts:,}",
-            documents=f"{counts.documents:,}",
-            claims=f"{counts.claims:,}",
+        content = (
+            _file("page.html")
+            .decode()
+            .format(
+                run=escape(self.about.run),
+                endpoint=escape(root + "sparql"),
+                facts=f"{counts.facts:,}",
+                documents=f"{counts.documents:,}",
+                claims=f"{counts.claims:,}",
+            )
         )
         return HTMLResponse(content, headers={**SAFE, "Content-Security-Policy": POLICY, "Vary": "Accept"})
 

@@ -12,7 +12,8 @@ SELECT ?name (GROUP_CONCAT(DISTINCT ?other; separator="\\u001F") AS ?aliases)
 
 GROUPS = """
 SELECT ?predicate ?name ?forward (COUNT(?claim) AS ?claims) (SUM(?one) AS ?kept) (MAX(?score) AS ?best) WHERE {{
-  {{ ?claim kgd:subject {entity} BIND(true AS ?forward) }} UNION {{ ?claim kgd:object {entity} BIND(false AS ?forward) }}
+  {{ ?claim kgd:subject {entity} BIND(true AS ?forward) }}
+  UNION {{ ?claim kgd:object {entity} BIND(false AS ?forward) }}
   ?claim kgd:predicate ?predicate ; kgd:kept ?passed . ?predicate rdfs:label ?name .
   OPTIONAL {{ ?claim kgd:score ?score }}
   BIND(IF(?passed, 1, 0) AS ?one)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from kgdistill.errors import StorageError
-from kgdistill.records import Verdict
+from kgdistill.records import Verdict, content_id
 from kgdistill.storage.shards import atomic, disk_errors
 
 FILE = "review.jsonl"
@@ -91,6 +91,11 @@ def read_review(path: Path | str) -> Review:
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
     return _decoded(content)
+
+
+def review_fingerprint(path: Path | str) -> str:
+    """A name for what a log holds; that of nothing where there is no log yet. Raises StorageError."""
+    return content_id(*(msgspec.json.encode(decision).decode() for decision in read_review(path).decisions))
 
 
 def standing(decisions: Iterable[Decision]) -> list[Decision]:

@@ -13,6 +13,9 @@ export function EntityPage({ id, about }: { id: string; about: About }) {
   const identity = `entity/${id}`;
   const { value, error } = useAsked((signal) => ask<Entity>("entity", { id: identity }, signal), [identity]);
   const [dropped, setDropped] = useState(false);
+  useEffect(() => {
+    if (value) document.title = `${value.name} · ${about.run}`;
+  }, [value]);
   if (error) return <p class="error" role="alert">{error}</p>;
   if (!value || value.id !== identity) return <p class="wait" role="status">Looking it up …</p>;
   const groups = value.groups.filter((group) => dropped || group.kept);

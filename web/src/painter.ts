@@ -17,6 +17,7 @@ export interface Scene {
 }
 
 const LABELS = 140;
+const FIRST_LABELS = 40;
 const LINE = 15;
 
 export interface Palette {
@@ -116,7 +117,7 @@ function dots(context: CanvasRenderingContext2D, view: View, scene: Scene, colou
     context.globalAlpha = !lit.size || lit.has(node.id) || node.id === focus ? 1 : 0.45;
     context.fillStyle = place === undefined ? colours.other : (colours.types[place] ?? colours.other);
     context.beginPath();
-    context.arc(node.x, node.y, radiusOf(node), 0, 2 * Math.PI);
+    context.arc(node.x, node.y, Math.max(radiusOf(node), 2.2 / view.scale), 0, 2 * Math.PI);
     context.fill();
     context.lineWidth = 1.2 / view.scale;
     context.strokeStyle = colours.card;
@@ -156,8 +157,9 @@ function names(context: CanvasRenderingContext2D, size: { width: number; height:
   const lit = new Set(special.flatMap((link) => [link.from.id, link.to.id]));
   const ordered = [...scene.nodes].sort((a, b) => Number(b.id === focus) - Number(a.id === focus) || Number(lit.has(b.id)) - Number(lit.has(a.id)) || b.degree - a.degree);
   let count = 0;
+  const most = scene.nodes.length > LABELS ? Math.min(LABELS, FIRST_LABELS * Math.max(1, view.scale) ** 2) : LABELS;
   for (const node of ordered) {
-    if (count >= LABELS) break;
+    if (count >= most) break;
     if (lit.size && !lit.has(node.id) && node.id !== focus && count > 40) break;
     const place = at(node);
     const must = node.id === focus;
