@@ -18,6 +18,9 @@ from kgdistill.records import Chunk, ChunkGraph, Document, Reading, Triple, Verd
 from kgdistill.storage.review import read_review
 
 HOSTILE = "#/document/%3Cscript%3Eid%3C%2Fscript%3E"
+SAVED = """() => Object.entries(localStorage).every(([key, value]) => {
+  return !key.startsWith('kgdistill.waiting') || value === '[]';
+})"""
 PLACES = {
     "home": "#/",
     "entity": "#/entity/Marie_Curie",
@@ -61,7 +64,7 @@ def call(page: Any, name: str) -> None:
 
 
 def saved(page: Any) -> None:
-    page.wait_for_function("() => JSON.parse(localStorage.getItem('kgdistill.waiting') ?? '[]').length === 0")
+    page.wait_for_function(SAVED)
 
 
 def decisions(run: Path) -> list[Any]:
@@ -274,6 +277,7 @@ def test_accepting_survives_a_reload_and_can_be_taken_back(page: Any, service: S
     claim.get_by_text("You reject it").wait_for()
     claim.get_by_role("button", name="Reject").click()
     claim.get_by_text("You reject it").wait_for(state="detached")
+    assert claim.locator("[aria-pressed=true], .decision").count() == 0
     saved(page)
     assert [one.choice for one in decisions(run) if one.reviewer == "Ada"] == ["accept", "reject", "withdraw"]
 
@@ -371,7 +375,7 @@ def test_no_decision_is_lost_when_the_service_is_away(browser: Any, tmp_path: Pa
     with served(run, port=port):
         page = context.new_page()
         page.goto(root)
-        page.wait_for_function("() => JSON.parse(localStorage.getItem('kgdistill.waiting') ?? '[]').length === 0")
+        page.wait_for_function(SAVED)
         assert [one.choice for one in decisions(run)] == ["accept", "reject"]
         context.close()
 

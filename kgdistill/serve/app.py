@@ -37,9 +37,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def application(page: Page, pool: Pool, lifespan: Lifespan, *, token: str, origins: tuple[str, ...]) -> FastAPI:
     """The service over one graph, with its page. `origins` may ask from their pages (CORS).
 
-    `token` is asked of everybody, if given.
-
-    The pool must be started in `lifespan`, or before.
+    `token` is asked of everybody, if given. The pool must be started in `lifespan`, or before.
     """
     # Its own pages of documentation would fetch scripts from elsewhere.
     app = FastAPI(title="kgdistill", docs_url=None, redoc_url=None, lifespan=lifespan)

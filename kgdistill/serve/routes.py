@@ -26,7 +26,7 @@ Ask = Callable[[Request], Awaitable[Any]]
 
 def open_routes(app: FastAPI, page: Page) -> None:
     """Add the questions of the page to the application."""
-    for name, ask in (*_reading(page).items(), *_reviewed(page).items()):
+    for name, ask in {**_of_graph(page), **_of_documents(page), **_reviewed(page)}.items():
         app.add_api_route(f"/api/{name}", _answering(ask), methods=["GET"], include_in_schema=False)
 
     async def decide(request: Request) -> Any:
@@ -49,8 +49,8 @@ def open_routes(app: FastAPI, page: Page) -> None:
     app.add_api_route("/api/review.jsonl", log, methods=["GET"], include_in_schema=False)
 
 
-def _reading(page: Page) -> dict[str, Ask]:
-    explorer, library = page.explorer, page.library
+def _of_graph(page: Page) -> dict[str, Ask]:
+    explorer = page.explorer
 
     async def about(request: Request) -> Any:
         return page.facts_about()
@@ -82,6 +82,12 @@ def _reading(page: Page) -> dict[str, Ask]:
         by_merge = {decision.merge: decision_record(decision) for decision in undone if decision.merge}
         return [{**merge, "undone": by_merge.get(merge["id"])} for merge in found]
 
+    return {ask.__name__: ask for ask in (about, search, entity, facts, edges, path, merges)}
+
+
+def _of_documents(page: Page) -> dict[str, Ask]:
+    library = page.library
+
     async def documents(request: Request) -> Any:
         wanted, offset = _text(request, "text").casefold(), _number(request, "offset", 0, 10**9)
         rows = await asyncio.to_thread(library.documents)
@@ -99,8 +105,7 @@ def _reading(page: Page) -> dict[str, Ask]:
         own = [decision_record(decision) for decision in about_it if not decision.claim]
         return {**record, "claims": with_decisions(record["claims"], about_it), "decisions": own}
 
-    asks = (about, search, entity, facts, edges, path, merges, documents, document)
-    return {ask.__name__: ask for ask in asks}
+    return {ask.__name__: ask for ask in (documents, document)}
 
 
 def _reviewed(page: Page) -> dict[str, Ask]:

@@ -77,7 +77,11 @@ function ThemeButton() {
 
 function App() {
   const route = useRoute();
-  const { value: about, error } = useAsked((signal) => ask<About>("about", {}, signal), []);
+  const { value: about, error } = useAsked(async (signal) => {
+    const found = await ask<About>("about", {}, signal);
+    if (found.review) open(found.folder);
+    return found;
+  }, []);
   const main = useRef<HTMLElement>(null);
   const before = useRef(route);
   useEffect(() => {
@@ -117,5 +121,4 @@ function App() {
   );
 }
 
-open();
 render(<App />, document.getElementById("page") as HTMLElement);

@@ -23,7 +23,7 @@ export interface Wish {
 }
 
 const RETRY = 3000;
-const WAITING = "kgdistill.waiting";
+let waiting = "kgdistill.waiting";
 const REVIEWER = "kgdistill.reviewer";
 const listeners = new Set<() => void>();
 const known = new Map<string, Decision>();
@@ -37,14 +37,14 @@ function told(): void {
 
 function load(): Wish[] {
   try {
-    return JSON.parse(localStorage.getItem(WAITING) ?? "[]") as Wish[];
+    return JSON.parse(localStorage.getItem(waiting) ?? "[]") as Wish[];
   } catch {
     return [];
   }
 }
 
 function store(wishes: Wish[]): void {
-  localStorage.setItem(WAITING, JSON.stringify(wishes));
+  localStorage.setItem(waiting, JSON.stringify(wishes));
 }
 
 export const reviewer = (): string => localStorage.getItem(REVIEWER) ?? "";
@@ -92,7 +92,8 @@ export async function send(): Promise<void> {
         headers: { "Content-Type": "application/json", "X-Kgdistill": "review" },
         body: JSON.stringify(wish),
       });
-      if (answer.status >= 500) throw new Error((await answer.text()).trim());
+      // Only what is no decision at all is given up; a service that is closed, full or guarded may not be so for ever.
+      if (!answer.ok && answer.status !== 400 && answer.status !== 413) throw new Error((await answer.text()).trim());
       if (!answer.ok) {
         message = (await answer.text()).trim();
         known.delete(wish.id);
@@ -111,8 +112,9 @@ export async function send(): Promise<void> {
   }
 }
 
-/** Begin: what an earlier visit could not send is sent now. */
-export function open(): void {
+/** Begin: what an earlier visit to this run could not send is sent now. Another run may be served here tomorrow. */
+export function open(run: string): void {
+  waiting = `kgdistill.waiting ${run}`;
   for (const wish of load()) remember(asDecision(wish));
   addEventListener("online", () => void send());
   void send();
@@ -139,9 +141,9 @@ export function merged(given: Decision[], about: (decision: Decision) => boolean
   const all = [...given.filter((one) => !known.has(one.id)), ...[...known.values()].filter(about)];
   const standing = new Map<string, Decision>();
   for (const one of all) {
-    if (withdrawn.has(one.id)) continue;
     const key = JSON.stringify(one.choice === "add" ? [one.reviewer, one.id] : [one.reviewer, one.claim, one.merge]);
-    standing.set(key, one);
+    if (withdrawn.has(one.id)) standing.delete(key);
+    else standing.set(key, one);
   }
   return [...standing.values()];
 }
