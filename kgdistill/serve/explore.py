@@ -128,11 +128,11 @@ class Explorer:
         found: dict[tuple[str, ...], dict[str, Any]] = {}
         for row in rows:
             model = row["kind"] == KGD + "ModelClaim"
-            target = self.short(row["object"]) if row["object"].startswith(self._base) else "value/" + row["object"]
+            target = self.short(row["object"]) if row["named"] == "true" else "value/" + row["object"]
             ends = self.short(row["subject"]), self.short(row["predicate"]), target
             names = ("source", "relation", "target")
-            edge = {**dict(zip(names, ends, strict=True)), "model": model, "score": None, "documents": [], "claims": 0}
-            edge = found.setdefault((*ends, str(model)), edge)
+            new: dict[str, Any] = {"model": model, "score": None, "documents": [], "claims": 0}
+            edge = found.setdefault((*ends, str(model)), {**dict(zip(names, ends, strict=True)), **new})
             edge["claims"] += 1
             if row["document"] not in edge["documents"]:
                 edge["documents"].append(row["document"])

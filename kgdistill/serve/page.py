@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
+from pyoxigraph import Literal, NamedNode
 from starlette.responses import HTMLResponse, Response
 
 from kgdistill.graph.store import KnowledgeGraph
@@ -61,12 +62,12 @@ class Page:
             self.review = Reviewing(run, self.library)
 
     def _labels(self) -> Iterator[tuple[str, str, bool]]:
-        base = len(self.graph.base)
+        base, entities = len(self.graph.base), f"{self.graph.base}entity/"
         for predicate in (PREFERRED, ALTERNATIVE):
             for quad in self.graph.store.quads_for_pattern(None, predicate, None, None):
-                address = quad.subject.value
-                if address.startswith(self.graph.base) and address[base:].startswith("entity/"):
-                    yield address[base:], quad.object.value, predicate is PREFERRED
+                subject, label = quad.subject, quad.object
+                if isinstance(subject, NamedNode) and isinstance(label, Literal) and subject.value.startswith(entities):
+                    yield subject.value[base:], label.value, predicate is PREFERRED
 
     def facts_about(self) -> dict[str, Any]:
         """What the page must know before anything else."""

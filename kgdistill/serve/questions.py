@@ -47,11 +47,12 @@ SELECT ?claim ?judge ?score ?reason WHERE {{
 }} ORDER BY ?claim ?verdict"""
 
 EDGES = """
-SELECT ?subject ?predicate ?object ?score ?document ?kind WHERE {{
+SELECT ?subject ?predicate ?object ?named ?score ?document ?kind WHERE {{
   {start}
   ?claim kgd:kept true ; kgd:negated false ; kgd:hedged false ; kgd:subject ?subject ; kgd:predicate ?predicate ;
          kgd:object ?object ; a ?kind ; prov:wasDerivedFrom/dcterms:identifier ?document .
   FILTER(?kind IN (kgd:Claim, kgd:ModelClaim))
+  BIND(isIRI(?object) AS ?named)
   OPTIONAL {{ ?claim kgd:score ?score }}
 }} {order} LIMIT {limit}"""
 

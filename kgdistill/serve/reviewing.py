@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kgdistill.errors import UserError
 from kgdistill.evaluate.review import measure
@@ -68,8 +69,8 @@ class Reviewing:
         if max(map(len, texts)) > NAME or len(wish.note) > NOTE:
             raise UserError(f"a name has at most {NAME:,} characters, a note {NOTE:,}")
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        plain = {"id": wish.id, "at": at, "reviewer": reviewer, "choice": wish.choice, "note": wish.note.strip()}
-        return self.log.add(Decision(**plain, **self._content(wish, reviewer)))
+        decision = Decision(id=wish.id, at=at, reviewer=reviewer, choice=wish.choice, note=wish.note.strip())
+        return self.log.add(replace(decision, **self._content(wish, reviewer)))
 
     def _content(self, wish: Wish, reviewer: str) -> dict[str, Any]:
         if wish.choice == "unmerge":
@@ -115,7 +116,7 @@ class Reviewing:
 
 def _judged(wish: Wish, claim: Claim, reading: Reading) -> dict[str, Any]:
     subject, relation, target = claim.names
-    known = {"subject": subject, "relation": relation, "object": target}
+    known: dict[str, Any] = {"subject": subject, "relation": relation, "object": target}
     known |= {"literal": claim.literal, "negated": claim.negated, "hedged": claim.hedged}
     if wish.choice == "correct":
         fact = _fact(wish)

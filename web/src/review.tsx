@@ -1,6 +1,6 @@
 // Review: what is next, what the graph is worth by what was decided so far, and where the decisions go.
 import { ask, useAsked } from "./ask";
-import { callReviewer, useReview } from "./outbox";
+import { callReviewer, reviewer as current, useReview } from "./outbox";
 import { withReviewer } from "./reviewer";
 import { documentHref, go } from "./route";
 import { number, share, visible } from "./text";
@@ -28,7 +28,7 @@ function Reviewing({ about }: { about: About }) {
   const { reviewer, waiting } = useReview();
   const next = useAsked((signal) => ask<Next>("review/next", { reviewer }, signal), [reviewer, waiting]);
   const figures = useAsked((signal) => ask<Figures>("review/figures", {}, signal), [waiting]);
-  const start = () => withReviewer(() => void ask<Next>("review/next", { reviewer }).then((one) => one.document && go(documentHref(one.document))));
+  const start = () => withReviewer(() => void ask<Next>("review/next", { reviewer: current() }).then((one) => one.document && go(documentHref(one.document))));
   return (
     <>
       <header class="head">
