@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kgdistill.errors import StorageError
 from kgdistill.records import Verdict, content_id
@@ -112,12 +113,22 @@ def standing(decisions: Iterable[Decision]) -> list[Decision]:
 
 
 def forget_in_review(run: Path, documents: Iterable[str]) -> None:
-    """Take what was decided about these documents out of a run's log: the one way in which it loses lines."""
+    """Take what was decided about these documents out of a run's log: the one way in which it loses lines.
+
+    Other claims are left as they were generated: their canonical names may be the spelling of a forgotten document.
+    """
     path, gone = run / FILE, set(documents)
     if path.exists():
-        kept = [decision for decision in read_review(path).decisions if decision.document not in gone]
+        kept = [_as_said(decision) for decision in read_review(path).decisions if decision.document not in gone]
         with atomic(path) as file, disk_errors(path):
             file.writelines(msgspec.json.encode(decision) + b"\n" for decision in kept)
+
+
+def _as_said(decision: Decision) -> Decision:
+    if decision.said is None or decision.choice not in ("accept", "reject"):
+        return decision
+    subject, relation, object_ = decision.said
+    return replace(decision, subject=subject, relation=relation, object=object_)
 
 
 class ReviewLog:
