@@ -19,6 +19,7 @@ interface Shown {
 }
 
 const REACH = 14;
+const MANY = 600;
 
 /** Everything that moves, outside of the component: frames must not wait for it. */
 class Stage {
@@ -34,10 +35,8 @@ class Stage {
 
   constructor(readonly canvas: HTMLCanvasElement) {
     this.simulation = forceSimulation<Node>([])
-      .force("charge", forceManyBody<Node>().strength(-90).distanceMax(500).theta(1))
       .force("x", forceX<Node>(0).strength(0.035))
       .force("y", forceY<Node>(0).strength(0.045))
-      .alphaDecay(0.03)
       .stop();
     requestAnimationFrame(this.frame);
   }
@@ -69,7 +68,11 @@ class Stage {
       const springs = links.filter((link) => link.from !== link.to).map((link) => ({ source: link.from, target: link.to }));
       this.simulation.nodes(nodes);
       this.simulation.force("link", forceLink<Node, SimulationLinkDatum<Node>>(springs).distance(links.length > 300 ? 45 : 80));
-      this.simulation.force("apart", forceCollide<Node>((node) => radiusOf(node) + 4));
+      // Of many nodes a coarser layout, in fewer steps: each step has to fit beside a frame.
+      const many = nodes.length > MANY;
+      this.simulation.force("charge", forceManyBody<Node>().strength(-90).distanceMax(many ? 250 : 500).theta(many ? 1.5 : 1));
+      this.simulation.force("apart", many ? null : forceCollide<Node>((node) => radiusOf(node) + 4));
+      this.simulation.alphaDecay(many ? 0.06 : 0.03);
       this.simulation.alpha(1);
       // Far along before it is first seen: less to watch.
       const until = performance.now() + 120;

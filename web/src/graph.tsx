@@ -225,7 +225,7 @@ function Filters({ network, turn, filter, onFilter }: { network: Network; turn: 
         <span>dates, numbers and other values</span>
       </label>
       <details>
-        <summary>{number(relations.length)} relations</summary>
+        <summary>{number(relations.length)} {relations.length === 1 ? "relation" : "relations"}</summary>
         <div class="buttons">
           <button type="button" onClick={() => onFilter({ ...filter, hidden: new Set() })}>All</button>
           <button type="button" onClick={() => onFilter({ ...filter, hidden: new Set(relations.map(([id]) => id)) })}>None</button>
