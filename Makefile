@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test test-all test-vllm lint clean
+.PHONY: demo test test-all test-vllm page lint clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,6 +40,10 @@ test-all: $(VENV)/.installed
 # The real engine on the CPU.
 test-vllm: .venv-vllm/.installed
 	VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1 .venv-vllm/bin/python -m pytest tests/test_vllm.py -m vllm
+
+# The page of `kgdistill serve`, built from web/ into the package. Only who changes it needs node.
+page:
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import random
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import line
 import pyoxigraph
@@ -30,6 +31,7 @@ from kgdistill.stages import STAGES
 from kgdistill.stages.commonsense import TrainCritic
 from kgdistill.storage.artifact import Artifact, Manifest, latest
 from kgdistill.storage.forgotten import load_forgotten
+from kgdistill.storage.review import FILE, Decision, ReviewLog, read_review
 from kgdistill.storage.shards import read_records
 
 CRITIC = next(kind for kind, stage in STAGES.items() if stage is TrainCritic)
@@ -77,6 +79,10 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for arguments in (("plan", str(folder / "line.toml")), ("run", str(folder / "line.toml"))):
         assert cli._guarded([*arguments, "--workers", "1", "--out", str(out)], debug=False) == 0
     (out / "workers.log").write_text(TEXTS["lighthouse.txt"])
+    for place, (document, said) in enumerate(((GONE, "Zorvath Quillon"), ("e/harbour.txt", "LUDMILA VANTONGEREN"))):
+        names = {"subject": "Ludmila Vantongeren", "relation": "ruled", "object": "Port Ellery"}
+        about: dict[str, Any] = {"document": document, "claim": "c", "said": (said, "ruled", "Port Ellery"), **names}
+        ReviewLog(out / FILE).add(Decision(id=str(place), at="now", reviewer="Ada", choice="accept", **about))
     (out / "journal" / "generate" / ".e.jsonl.part").write_text(TEXTS["lighthouse.txt"])
     return out
 
@@ -108,13 +114,14 @@ def test_no_word_of_it_is_left_and_everything_still_works(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path.split("/")[0].split("-")[0] for path in places(copy, *SECRETS)}
-    assert before >= {"read", "judge", "refine", "names", "store", "pairs", "journal", "plan", "report.html"}
+    assert before >= {"read", "judge", "refine", "names", "store", "pairs", "journal", "plan", "report.html", FILE}
     facts = KnowledgeGraph.open(copy).facts()
     code, out, error = line.here(capsys, "forget", str(copy), GONE)
     assert code == 0, error
     assert f"has forgotten {GONE}, {COPY}" in out
     assert places(copy, *SECRETS) == set()
     assert load_forgotten(copy).documents == (GONE, COPY)
+    assert [one.subject for one in read_review(copy / FILE).decisions] == ["LUDMILA VANTONGEREN"]
     with KnowledgeGraph.open(copy) as graph:
         left = graph.facts()
         expected = facts[~facts["document"].isin([GONE, COPY])]

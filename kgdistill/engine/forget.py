@@ -35,11 +35,15 @@ from kgdistill.records import Merge, Reading
 from kgdistill.refine import entities, merges, relations
 from kgdistill.storage.artifact import Artifact
 from kgdistill.storage.forgotten import Forgotten, load_forgotten, save_forgotten
+from kgdistill.storage.review import forget_in_review
 from kgdistill.storage.shards import disk_errors, read_records, write_records
 
 SUGGEST = 5000
 """In a run of more documents no similar id is looked for."""
-OWN = {"recipe.toml", "run.json", "report.html", "lock", "workers.log", "forgotten.json", "journal", "plan"}
+OWN = {
+    "recipe.toml", "run.json", "report.html", "lock", "workers.log", "forgotten.json", "review.jsonl", "journal",
+    "plan",
+}  # fmt: skip
 """What a run folder holds beside artefacts."""
 
 
@@ -107,6 +111,7 @@ class _Forgetter:
             for name, others in erasure.heirs(node.artifact, self.ids).items():
                 found.setdefault(name, set()).update(others)
         erasure.erase_journals(self.run, self.ids, found)
+        forget_in_review(self.run, self.ids)
         self._erase()
         self._make_again(state)
         for node, line in zip(self.nodes, state.stages, strict=True):

@@ -15,9 +15,12 @@ from kgdistill.errors import KgdistillError, StorageError
 from kgdistill.evaluate.benchmark import Benchmark
 from kgdistill.evaluate.comparison import Comparison, read_comparison
 from kgdistill.evaluate.reliability import Reliability
+from kgdistill.evaluate.review import Reviewed
+from kgdistill.evaluate.review import measure as review_figures
 from kgdistill.evaluate.scores import Scores
 from kgdistill.records import Chunk, Claim, Document, Failure, Merge, Reading
 from kgdistill.storage.artifact import Artifact, latest, run_state
+from kgdistill.storage.review import FILE, read_review
 from kgdistill.storage.shards import read_records
 from kgdistill.text.overlap import words
 
@@ -200,6 +203,8 @@ class Run(Struct, frozen=True):
     failures: tuple[Reason, ...]
     comparisons: tuple[Comparison, ...] = ()
     """Tables that stages left: sets of claims side by side."""
+    reviewed: Reviewed | None = None
+    """What people's review says of it, where there is one."""
 
 
 def read_run(run: Path) -> Run:
@@ -219,7 +224,15 @@ def read_run(run: Path) -> Run:
         benchmark=_read(benchmark.folder / "benchmark.json", Benchmark) if benchmark else None,
         failures=tuple(_failures(run, state)),
         comparisons=tuple(_comparisons(run, state)),
+        reviewed=_reviewed(run, readings),
     )
+
+
+def _reviewed(run: Path, readings: Artifact | None) -> Reviewed | None:
+    review = read_review(run / FILE)
+    if not review.decisions or readings is None:
+        return None
+    return review_figures(review.decisions, readings.records(Reading), review.damaged)
 
 
 def _latest(run: Path, gives: str) -> Artifact | None:

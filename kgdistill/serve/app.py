@@ -1,4 +1,4 @@
-"""The web application: the SPARQL endpoint, and the service's description at its root."""
+"""The web application: the SPARQL endpoint, and at its root the page for people or the description for programs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from kgdistill.graph.store import About
 from kgdistill.query.pool import Answered, Pool
 from kgdistill.query.worker import Task
 from kgdistill.serve import describe
 from kgdistill.serve.guard import Guard
 from kgdistill.serve.negotiate import GRAPHS, PAGE, choose
+from kgdistill.serve.page import Page
 from kgdistill.serve.protocol import STATUS, Refusal, question, unacceptable
+from kgdistill.serve.routes import open_routes
 
 BODY_BYTES = 4 << 20
 """The longest request."""
@@ -28,16 +29,15 @@ DRAINED_BYTES = 64 << 20
 BODY_SECONDS = 60
 CHUNK = 1 << 18
 SAFE = {"X-Content-Type-Options": "nosniff"}
-PAGE_HEADERS = {**SAFE, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Vary": "Accept"}
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def application(about: About, pool: Pool, lifespan: Lifespan, *, token: str, origins: tuple[str, ...]) -> FastAPI:
-    """The service over one graph. `origins` may ask from their pages (CORS); `token` is asked of everybody, if given.
+def application(page: Page, pool: Pool, lifespan: Lifespan, *, token: str, origins: tuple[str, ...]) -> FastAPI:
+    """The service over one graph, with its page. `origins` may ask from their pages (CORS).
 
-    The pool must be started in `lifespan`, or before.
+    `token` is asked of everybody, if given. The pool must be started in `lifespan`, or before.
     """
     # Its own pages of documentation would fetch scripts from elsewhere.
     app = FastAPI(title="kgdistill", docs_url=None, redoc_url=None, lifespan=lifespan)
@@ -48,6 +48,10 @@ def application(about: About, pool: Pool, lifespan: Lifespan, *, token: str, ori
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(ClientDisconnect, _left)
 
+    about = page.about
+    page.open(app)
+    open_routes(app, page)
+
     def describe_in(request: Request, media: str) -> Response:
         if not media:
             raise unacceptable("a graph")
@@ -57,7 +61,7 @@ def application(about: About, pool: Pool, lifespan: Lifespan, *, token: str, ori
     async def root(request: Request) -> Response:
         media = choose(request.headers.get("accept"), (*GRAPHS, PAGE))
         if media == PAGE.media:
-            return HTMLResponse(describe.page(about, _root(request)), headers=PAGE_HEADERS)
+            return page.html(_root(request))
         return describe_in(request, media)
 
     async def void(request: Request) -> Response:

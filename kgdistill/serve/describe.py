@@ -1,9 +1,8 @@
-"""What the service says of itself: a SPARQL 1.1 Service Description with VoID for programs, a plain page for people."""
+"""What the service says of itself: a SPARQL 1.1 Service Description with VoID, for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 import pyoxigraph
 from pyoxigraph import Literal, NamedNode, Triple
@@ -20,36 +19,12 @@ WRITTEN = (
     "Turtle", "N-Triples", "JSON-LD", "RDF_XML", "TriG", "N-Quads",
 )  # fmt: skip
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{run}</title>
-<style>body {{ font: 1rem/1.5 sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }}
-pre {{ overflow: auto }} :root {{ color-scheme: light dark }}</style></head>
-<body><main><h1>{run}</h1>
-<p>A knowledge graph with evidence: {facts:,} facts from {documents:,} documents, {claims:,} claims in all.</p>
-<p>Its SPARQL endpoint is <a href="sparql"><code>{endpoint}</code></a>, read-only:</p>
-<pre>curl {endpoint} -H 'Accept: text/csv' \\
-  --data-urlencode 'query=SELECT ?name {{ ?entity skos:prefLabel ?name }} LIMIT 10'</pre>
-</main></body></html>
-"""
-
 
 def description(about: About, root: str, media: str) -> bytes:
     """Service and data set as RDF of this media type; `root` is the address of the service, with a slash at its end."""
     names = {"sd": SD, "void": VOID, **{name: SPACES[name] for name in ("rdf", "dcterms")}}
     form = pyoxigraph.RdfFormat.from_media_type(media)
     return pyoxigraph.serialize(_triples(about, root), format=form, prefixes=names) or b""
-
-
-def page(about: About, root: str) -> str:
-    """A page for a browser, complete in itself."""
-    counts = about.counts
-    return PAGE.format(
-        run=escape(about.run),
-        endpoint=escape(root + "sparql"),
-        facts=counts.facts,
-        documents=counts.documents,
-        claims=counts.claims,
-    )
 
 
 def _triples(about: About, root: str) -> Iterator[Triple]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -36,6 +38,22 @@ class Guard:
                 await PlainTextResponse(text, 421)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def from_our_page(headers: Mapping[str, str]) -> str:
+    """Why a request that would write something is refused, or "": it must come from our own page, and in its form.
+
+    A browser says where a request comes from (Origin, Sec-Fetch-Site), and lets no other site's page send JSON or a
+    header of our own without asking first (CORS); a program that is no browser can say what it likes.
+    """
+    site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin", "")
+    if site != "same-origin" or (origin and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()):
+        return "this is decided on our own page only, not on one of another site"
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return "a decision comes as application/json"
+    if headers.get("x-kgdistill") != "review":
+        return "a decision comes with the header X-Kgdistill: review"
+    return ""
 
 
 def _given(authorization: str) -> bytes:

@@ -72,31 +72,38 @@ class Lookup:
 
     async def search(self, text: str, limit: int = 10) -> list[Row]:
         """Entities with `text` in their name or another of their names, in any case: the same, then as a start."""
-        return await self._rows(_SEARCH.format(text=_literal(text.strip()), limit=limit))
+        return await self.rows(_SEARCH.format(text=_literal(text.strip()), limit=limit))
 
     async def facts(self, name: str, limit: int = 50) -> list[Row]:
         """Asserted claims about the entity of this name, each with its evidence; the best scored first."""
         entities = await self._entities(name)
-        return await self._rows(_FACTS.format(entities=" ".join(entities), limit=limit))
+        return await self.rows(_FACTS.format(entities=" ".join(entities), limit=limit))
 
     async def path(self, start: str, end: str, hops: int = 4) -> list[Row]:
         """A shortest chain of facts, in either direction, from one entity to the other; empty where there is none."""
-        first, last = await self._entities(start), set(await self._entities(end))
+        return await self._named(await self._way(await self._entities(start), set(await self._entities(end)), hops))
+
+    async def way(self, start: list[str], end: set[str], hops: int) -> list[Row]:
+        """The same by addresses (`<…>`), and in addresses."""
+        parts = ("subject", "relation", "object")
+        return [dict(zip(parts, step, strict=True)) for step in await self._way(start, end, hops)]
+
+    async def _way(self, first: list[str], last: set[str], hops: int) -> list[_Step]:
         reached: dict[str, tuple[str, _Step] | None] = dict.fromkeys(first)
         frontier = first
         for _ in range(hops):
             if found := next((entity for entity in reached if entity in last), None):
-                return await self._named(_way(reached, found))
+                return _way(reached, found)
             if len(frontier) > FRONTIER:
                 raise UserError(f"more than {FRONTIER} entities lie between them: ask for fewer hops")
             frontier = await self._step(frontier, reached) if frontier else []
         found = next((entity for entity in reached if entity in last), None)
-        return await self._named(_way(reached, found)) if found else []
+        return _way(reached, found) if found else []
 
     async def _step(self, frontier: list[str], reached: dict[str, tuple[str, _Step] | None]) -> list[str]:
         facts = f"<{iri.facts_iri(self._base)}>"
         new = []
-        for row in await self._rows(_STEPS.format(entities=" ".join(frontier), facts=facts)):
+        for row in await self.rows(_STEPS.format(entities=" ".join(frontier), facts=facts)):
             here, predicate, there = (f"<{row[name]}>" for name in ("from", "predicate", "to"))
             if there not in reached:
                 step = (here, predicate, there) if row["forward"] == "true" else (there, predicate, here)
@@ -108,18 +115,19 @@ class Lookup:
         if not steps:
             return []
         things = dict.fromkeys(thing for step in steps for thing in step)
-        rows = await self._rows(_NAMES.format(things=" ".join(things)))
+        rows = await self.rows(_NAMES.format(things=" ".join(things)))
         names = {f"<{row['thing']}>": row["name"] for row in rows}
         parts = ("subject", "relation", "object")
         return [{part: names[thing] for part, thing in zip(parts, step, strict=True)} for step in steps]
 
     async def _entities(self, name: str) -> list[str]:
-        rows = await self._rows(_ENTITY.format(name=_literal(name.strip())))
+        rows = await self.rows(_ENTITY.format(name=_literal(name.strip())))
         if not rows:
             raise UserError(f'no entity is called "{name}": search for a part of the name')
         return [f"<{row['entity']}>" for row in rows]
 
-    async def _rows(self, query: str) -> list[Row]:
+    async def rows(self, query: str) -> list[Row]:
+        """The rows of a query of our own."""
         found: dict[str, Any] = msgspec.json.decode(await self.sparql(query))
         return [{name: term["value"] for name, term in row.items()} for row in found["results"]["bindings"]]
 

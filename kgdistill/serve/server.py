@@ -16,6 +16,7 @@ from kgdistill.errors import UserError
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.query.pool import Limits, Pool
 from kgdistill.serve.app import Lifespan, application
+from kgdistill.serve.page import Page
 
 TOKEN_LETTERS = 16
 STALLED_SECONDS = 60
@@ -46,7 +47,8 @@ def serve(
             raise UserError(f"{host} can be reached from other machines: choose a --token, or leave --host out")
         address = f"http://{f'[{own}]' if ':' in own else own}:{number}/"
         pool = Pool(graph.folder / "oxigraph", graph.prefixes, limits)
-        build = partial(application, graph.about, pool, token=token, origins=origins)
+        page = Page(run, graph, pool, open_to_review=bool(token) or ipaddress.ip_address(own).is_loopback)
+        build = partial(application, page, pool, token=token, origins=origins)
         _run(build, pool, listening, partial(announce, address))
 
 

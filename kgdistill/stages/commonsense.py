@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from kgdistill.contracts import Bench, CorpusStage, ShardStage, SourceStage
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import RecipeError, SourceError
+from kgdistill.evaluate.review import said_by_reviewers
 from kgdistill.generate.events import STAGE, Drafts, EventWriter, likelihood, select
 from kgdistill.generate.inferences import Inferences
 from kgdistill.judge.combine import Combine, combine
@@ -22,6 +23,7 @@ from kgdistill.records import Claim, EventSeed, Failure, Inference, Reading, Ver
 from kgdistill.stages.build import TEACHER, booked, per_chunk, reclaimed
 from kgdistill.stages.seeds import seed_reading
 from kgdistill.storage.inferences import read_labelled
+from kgdistill.storage.review import read_review, review_fingerprint
 from kgdistill.storage.seeds import read_seeds
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights
@@ -111,7 +113,9 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
     gives: ClassVar[str] = "critic"
 
     labels: str = ""
-    """Labelled inferences (.csv or .jsonl); empty: the teacher's verdicts of this run."""
+    """Labelled inferences (.csv or .jsonl); empty and no review: the teacher's verdicts of this run."""
+    review: str = ""
+    """A run's review log (`review.jsonl`): what people accepted and rejected on the page, besides `labels`."""
     folder: str = ""
     """A critic that was trained before: it is taken as it is."""
     unsure: float = 0.2
@@ -126,7 +130,8 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
         if self.folder:
             return fingerprint(self.folder)
         labels = fingerprint(self.labels) if self.labels else ""
-        return content_id(labels, weights.fingerprint(self._encoder()))
+        reviewed = (review_fingerprint(self.review),) if self.review else ()
+        return content_id(labels, weights.fingerprint(self._encoder()), *reviewed)
 
     def _encoder(self) -> Path:
         return weights.find_folder(self.encoder) if self.encoder else model_folder()
@@ -154,11 +159,16 @@ class TrainCritic(CorpusStage, frozen=True, forbid_unknown_fields=True):
 
     def _labelled(self, bench: Bench) -> tuple[list[Said], list[bool]]:
         """What people labelled (test rows left out), or what the teacher is sure of."""
-        if self.labels:
-            known = [row for row in read_labelled(self.labels) if row.split != "test"]
-            return [(row.head, row.relation, row.tail) for row in known], [row.valid for row in known]
+        if self.labels or self.review:
+            known = [row for row in read_labelled(self.labels) if row.split != "test"] if self.labels else []
+            reviewed = said_by_reviewers(read_review(self.review).decisions) if self.review else {}
+            rows = [((row.head, row.relation, row.tail), row.valid) for row in known]
+            rows = [(said, label) for said, label in rows if said not in reviewed] + list(reviewed.items())
+            return [said for said, _ in rows], [label for _, label in rows]
         if not bench.has("readings"):
-            raise RecipeError("critic: name `labels`, or let the stage stand after one that judges inferences")
+            raise RecipeError(
+                "critic: name `labels` or a `review`, or let the stage stand after one that judges inferences"
+            )
         judged = [(claim.stated, claim.verdict(PLAUSIBLE)) for r in bench.records("readings") for claim in r.claims]
         sure = [(said, score) for said, score in judged if score is not None and abs(score - 0.5) >= self.unsure]
         return [said for said, _ in sure], [score > 0.5 for _, score in sure]

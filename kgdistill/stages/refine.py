@@ -15,19 +15,21 @@ from kgdistill.errors import RecipeError
 from kgdistill.evaluate.gold import fact_of, read_gold
 from kgdistill.evaluate.match import correct
 from kgdistill.evaluate.reliability import Reliability, measure
+from kgdistill.evaluate.review import Labels
 from kgdistill.generate.definitions import Definitions
 from kgdistill.graph.store import write_store
 from kgdistill.graph.validate import validate_store
 from kgdistill.judge.calibrate import Calibrator, cross_fit, fit
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.judge.critic import read_about
-from kgdistill.records import Claim, Failure, Merge, Reading, Verdict
+from kgdistill.records import Claim, Failure, Merge, Reading, Verdict, content_id
 from kgdistill.refine import entities, relations, rules, variety
 from kgdistill.refine.critic import criticise
 from kgdistill.refine.entities import Aliases
 from kgdistill.refine.relations import Clusters
 from kgdistill.refine.rules import Rules
 from kgdistill.stages.build import reclaimed
+from kgdistill.storage.review import read_review, review_fingerprint
 from kgdistill.storage.shards import read_records, write_bytes, write_records
 
 ENCODER = frozenset({"encoder"})
@@ -44,9 +46,9 @@ class Calibration(Struct, frozen=True):
 
 
 class Calibrate(CorpusStage, frozen=True, forbid_unknown_fields=True):
-    """Isotonic calibration of the combined score where there is gold; without gold it says so.
+    """Isotonic calibration of the combined score where there is gold or review; without either it says so.
 
-    Sees only documents outside the test split, which is that of the pairs.
+    Where both speak of a claim, the review counts. Sees only documents outside the test split, that of the pairs.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("readings",)
@@ -55,31 +57,41 @@ class Calibrate(CorpusStage, frozen=True, forbid_unknown_fields=True):
     follows: ClassVar[Mapping[str, str]] = {"test": "pairs", "seed": "pairs"}
 
     gold: str = ""
+    review: str = ""
+    """A run's review log (`review.jsonl`): what people accepted and rejected on the page."""
     test: float = 0.1
     """Share of documents for testing, which calibration does not see."""
     seed: int = 0
 
     def fingerprint(self) -> str:
-        return read_gold(self.gold).fingerprint
+        gold = read_gold(self.gold).fingerprint
+        return content_id(gold, review_fingerprint(self.review)) if self.review else gold
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
         gold = read_gold(self.gold).facts
+        reviewed = Labels(read_review(self.review).decisions if self.review else ())
         shares = PairSettings(test=self.test, seed=self.seed)
         scores: list[float] = []
         labels: list[bool] = []
         groups: list[str] = []
         for reading in records:
             document = reading.document.id
-            if document in gold and split_of(document, shares) != "test":
-                claims = [claim for claim in reading.claims if claim.verdict("combined") is not None]
-                scores += [claim.score for claim in claims]
-                labels += correct([fact_of(claim) for claim in claims], gold[document], bench.encoder)
-                groups += [document] * len(claims)
+            if (document not in gold and document not in reviewed.documents) or split_of(document, shares) == "test":
+                continue
+            claims = [claim for claim in reading.claims if claim.verdict("combined") is not None]
+            said: list[bool | None] = [reviewed.of(document, claim) for claim in claims]
+            if document in gold:
+                found = correct([fact_of(claim) for claim in claims], gold[document], bench.encoder)
+                said = [right if own is None else own for own, right in zip(said, found, strict=True)]
+            judged = [(claim.score, right) for claim, right in zip(claims, said, strict=True) if right is not None]
+            scores += [score for score, _ in judged]
+            labels += [right for _, right in judged]
+            groups += [document] * len(judged)
         after = cross_fit(scores, labels, groups) if len(set(groups)) > 1 else scores
-        found = Calibration(
+        calibration = Calibration(
             fit(scores, labels), measure(scores, labels), measure(after, labels), tuple(sorted(set(groups)))
         )
-        write_bytes(bench.folder / "calibration.json", msgspec.json.encode(found))
+        write_bytes(bench.folder / "calibration.json", msgspec.json.encode(calibration))
 
 
 class Names(CorpusStage, frozen=True, forbid_unknown_fields=True):
