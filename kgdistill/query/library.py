@@ -1,0 +1,115 @@
+"""The library of a graph: every part of its index, made when it is first needed and kept beside the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kgdistill.contracts import Encoder
+from kgdistill.errors import UserError
+from kgdistill.query.evidence import Evidence, Passage, Row, write_evidence
+from kgdistill.query.labels import Labels
+from kgdistill.query.parts import digest, part, tidy
+from kgdistill.query.spread import Spread, write_spread
+from kgdistill.query.vectors import Vectors, write_vectors
+from kgdistill.query.wordings import Wordings, write_wordings
+
+VERSION = 1
+"""Raised when what is written changes."""
+FOLDER = "retrieval"
+"""In the store's folder: it goes when the store goes."""
+
+
+class Source(NamedTuple):
+    """What an index is made from."""
+
+    store: Path
+    claims: Callable[[], Iterable[Row]]
+    entities: Callable[[], Iterable[Row]]
+    passages: Callable[[], Iterable[Passage]] | None
+    """None: the store lies there without the documents' texts."""
+    key: str
+    """Names where the passages come from."""
+
+
+class Library:
+    """An index that matches its store. Raises StorageError where it cannot be written."""
+
+    def __init__(self, source: Source, encoder: Callable[[], Encoder], encoder_key: str, announce: Any = None) -> None:
+        self._source, self._open_encoder, self._encoder_key = source, encoder, encoder_key
+        self._announce: Callable[[str], None] = announce or (lambda line: None)
+        store = source.store
+        files = [store / f"{name}.parquet" for name in ("facts", "entities", "documents")]
+        key = digest(files, str(VERSION), source.key)
+        self.folder = store / FOLDER / key
+        if not self.folder.is_dir():
+            tidy(store / FOLDER, key)
+
+    def _part(self, name: str, what: str, make: Callable[[Path], None]) -> Path:
+        if not (self.folder / name).is_dir():
+            self._announce(f"making the index of {what}; this is done once")
+        return part(self.folder / name, make)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return Evidence(self._columns)
+
+    @cached_property
+    def labels(self) -> Labels:
+        return Labels(self._columns)
+
+    @cached_property
+    def _columns(self) -> Path:
+        source = self._source
+
+        def make(folder: Path) -> None:
+            write_evidence(folder, source.claims(), source.entities(), source.passages() if source.passages else ())
+
+        return self._part("columns", "facts and names", make)
+
+    def check_passages(self) -> None:
+        """Raises UserError where the documents' texts are not there."""
+        if self._source.passages is None:
+            store = self._source.store
+            raise UserError(f"{store} is a store without its documents: name the run folder, or search propositions")
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        return self._open_encoder()
+
+    def vectors(self, kind: str) -> Vectors:
+        """Vectors of passages, propositions, triples or entities."""
+        if kind not in self._vectors:
+            evidence = self.evidence
+
+            def make(folder: Path) -> None:
+                texts = lambda start, end: evidence.texts(kind, start, end)  # noqa: E731
+                write_vectors(folder, self.encoder, texts, evidence.count(kind))
+
+            what = f"{kind}, {evidence.count(kind):,} texts"
+            self._vectors[kind] = Vectors(self._part(f"{kind}-{self._encoder_key}", what, make))
+        return self._vectors[kind]
+
+    @cached_property
+    def _vectors(self) -> dict[str, Vectors]:
+        return {}
+
+    def wordings(self, k1: float, b: float) -> Wordings:
+        """Passages by their words."""
+        evidence = self.evidence
+
+        def make(folder: Path) -> None:
+            write_wordings(folder, evidence.texts("passages", 0, len(evidence.passages)), k1, b)
+
+        return Wordings(self._part(f"words-{k1:g}-{b:g}", "words", make))
+
+    def spread(self, synonym: float) -> Spread:
+        """The walk over entities; names at least `synonym` near count as synonyms (above 1: none)."""
+        evidence = self.evidence
+
+        def make(folder: Path) -> None:
+            write_spread(folder, evidence, self.vectors("entities") if synonym <= 1 else None, synonym)
+
+        return Spread(self._part(f"walk-{synonym:g}-{self._encoder_key if synonym <= 1 else ''}", "connections", make))
