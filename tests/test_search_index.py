@@ -15,13 +15,13 @@ from readings import HOSTILE, MERGES, curie, hostile
 
 from kgdistill.errors import UserError
 from kgdistill.query import vectors
+from kgdistill.query.bm25 import Words, write_words
 from kgdistill.query.columns import Links, Rows, TableWriter, best, write_links
 from kgdistill.query.entities import Entities
 from kgdistill.query.evidence import Evidence, write_evidence
 from kgdistill.query.labels import Labels, write_labels
 from kgdistill.query.spread import Spread, write_spread
 from kgdistill.query.vectors import Vectors, write_index
-from kgdistill.query.wordings import Wordings, write_wordings
 from kgdistill.text.names import normal
 
 ANEW = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -95,16 +95,16 @@ def test_few_vectors_are_looked_at_one_by_one(tmp_path: Path) -> None:
 
 def test_words_are_found_in_any_script_whatever_their_case(tmp_path: Path) -> None:
     texts = ["The Panama Canal", "ПАНАМСКИЙ канал", "巴拿马运河", "…", "قناة بنما", "die Straße"]
-    write_wordings(tmp_path, texts, 1.5, 0.75)
-    index = Wordings(tmp_path)
+    write_words(tmp_path, texts, 1.5, 0.75)
+    index = Words(tmp_path)
     for question, place in (("panama", 0), ("Панамский", 1), ("运河", 2), ("بنما", 4), ("STRASSE", 5)):
         assert index.nearest(question, 3)[0] == [place]
     assert index.nearest("unknown", 3) == ([], []) and index.nearest("", 3) == ([], [])
 
 
 def test_texts_without_a_word_make_an_empty_index(tmp_path: Path) -> None:
-    write_wordings(tmp_path, ["…", ""], 1.5, 0.75)
-    assert Wordings(tmp_path).nearest("a word", 3) == ([], [])
+    write_words(tmp_path, ["…", ""], 1.5, 0.75)
+    assert Words(tmp_path).nearest("a word", 3) == ([], [])
 
 
 NAMES = (

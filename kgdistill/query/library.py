@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kgdistill.contracts import Encoder
-from kgdistill.errors import UserError
+from kgdistill.query.bm25 import Words, write_words
 from kgdistill.query.evidence import Evidence, Passage, Row, write_evidence
 from kgdistill.query.labels import Labels
 from kgdistill.query.parts import digest, part, tidy
 from kgdistill.query.spread import Spread, write_spread
 from kgdistill.query.vectors import Vectors, write_vectors
-from kgdistill.query.wordings import Wordings, write_wordings
 
 VERSION = 1
 """Raised when what is written changes."""
@@ -28,8 +27,7 @@ class Source(NamedTuple):
     store: Path
     claims: Callable[[], Iterable[Row]]
     entities: Callable[[], Iterable[Row]]
-    passages: Callable[[], Iterable[Passage]] | None
-    """None: the store lies there without the documents' texts."""
+    passages: Callable[[], Iterable[Passage]]
     key: str
     """Names where the passages come from."""
 
@@ -65,15 +63,9 @@ class Library:
         source = self._source
 
         def make(folder: Path) -> None:
-            write_evidence(folder, source.claims(), source.entities(), source.passages() if source.passages else ())
+            write_evidence(folder, source.claims(), source.entities(), source.passages())
 
         return self._part("columns", "facts and names", make)
-
-    def check_passages(self) -> None:
-        """Raises UserError where the documents' texts are not there."""
-        if self._source.passages is None:
-            store = self._source.store
-            raise UserError(f"{store} is a store without its documents: name the run folder, or search propositions")
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -96,14 +88,14 @@ class Library:
     def _vectors(self) -> dict[str, Vectors]:
         return {}
 
-    def wordings(self, k1: float, b: float) -> Wordings:
+    def words(self, k1: float, b: float) -> Words:
         """Passages by their words."""
         evidence = self.evidence
 
         def make(folder: Path) -> None:
-            write_wordings(folder, evidence.texts("passages", 0, len(evidence.passages)), k1, b)
+            write_words(folder, evidence.texts("passages", 0, len(evidence.passages)), k1, b)
 
-        return Wordings(self._part(f"words-{k1:g}-{b:g}", "words", make))
+        return Words(self._part(f"words-{k1:g}-{b:g}", "words", make))
 
     def spread(self, synonym: float) -> Spread:
         """The walk over entities; names at least `synonym` near count as synonyms (above 1: none)."""

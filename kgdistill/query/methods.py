@@ -46,7 +46,7 @@ def dense(library: Library, question: str, count: int, settings: Settings) -> Ra
 
 def bm25(library: Library, question: str, count: int, settings: Settings) -> Ranked:
     """Passages that share words with the question."""
-    return list(zip(*library.wordings(settings.k1, settings.b).nearest(question, count), strict=True))
+    return list(zip(*library.words(settings.k1, settings.b).nearest(question, count), strict=True))
 
 
 def pagerank(library: Library, question: str, count: int, settings: Settings) -> Ranked:

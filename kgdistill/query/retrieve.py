@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from kgdistill.graph import iri
 from kgdistill.graph.literals import scrub
 from kgdistill.graph.store import About, KnowledgeGraph, store_folder
 from kgdistill.graph.views import rows
-from kgdistill.query.evidence import CLAIM_COLUMNS, ENTITY_COLUMNS, Passage
+from kgdistill.query.evidence import CLAIM_COLUMNS, ENTITY_COLUMNS, Passage, Row
 from kgdistill.query.found import Found, Retriever
 from kgdistill.query.library import Library, Source
 from kgdistill.query.methods import METHODS, PASSAGE_METHODS, PROPOSITION_METHODS, Ranked, Settings, checked
@@ -62,8 +63,6 @@ class Searcher:
         name = content_id(key, length=8) if key else "minilm"
         self.library = Library(_source(self._run, folder), self._encode, name, settings.announce)
         self._folder = folder
-        if self._method in PASSAGE_METHODS:
-            self.library.check_passages()
 
     def _encode(self) -> Encoder:
         """The encoder; it stays open when the index is opened anew."""
@@ -141,16 +140,17 @@ def _about(folder: Path) -> About:
 
 
 def _source(run: Path, store: Path) -> Source:
-    """What the index of a store is made from: its tables, and the chunks of the readings that it was made from."""
+    """What the index of a store is made from: its tables, and the chunks of the readings that it was made from.
+
+    A store that lies there without its run has no chunks: its passages are the sentences that are evidence.
+    """
     found = _readings(store.parent, store.name) or (None if run == store else _readings(run, store.name))
-    passages = (lambda: _passages(found, store)) if found else None
-    return Source(
-        store,
-        lambda: rows(store / "facts.parquet", CLAIM_COLUMNS),
-        lambda: rows(store / "entities.parquet", ENTITY_COLUMNS),
-        passages,
-        found.folder.name if found else "",
-    )
+    claims = lambda: rows(store / "facts.parquet", CLAIM_COLUMNS)  # noqa: E731
+    names = lambda: rows(store / "entities.parquet", ENTITY_COLUMNS)  # noqa: E731
+    if found is None:
+        by_sentence = lambda: ({**row, "chunk": row["start"]} for row in claims())  # noqa: E731
+        return Source(store, by_sentence, names, lambda: _sentences(claims()), "")
+    return Source(store, claims, names, lambda: _chunks(found, store), found.folder.name)
 
 
 def _readings(run: Path, store: str) -> Artifact | None:
@@ -177,7 +177,15 @@ def _named_source(run: Path, stage: str) -> str:
     return str(table.get("from", "")) if isinstance(table, dict) else ""
 
 
-def _passages(readings: Artifact, store: Path) -> Iterator[Passage]:
+def _sentences(claims: Iterable[Row]) -> Iterator[Passage]:
+    """Each sentence that is evidence of something, under the place where it starts."""
+    for document, said in groupby(claims, key=lambda row: str(row["document"])):
+        places = {row["start"]: row for row in said if row["start"] is not None and not row["from_model"]}
+        for start, row in places.items():
+            yield Passage(document, start, start, row["end"], row["quote"])
+
+
+def _chunks(readings: Artifact, store: Path) -> Iterator[Passage]:
     """The chunks of all documents in the store; a document that was not cut is one."""
     stored = {row["id"] for row in rows(store / "documents.parquet", ["id", "set_aside"]) if not row["set_aside"]}
     for reading in readings.records(Reading):

@@ -58,12 +58,12 @@ def write_index(folder: Path) -> None:
 
 
 class Vectors:
-    """Vectors of unit length, memory-mapped."""
+    """Vectors of unit length, memory-mapped; `exact`: an index of them is not used."""
 
-    def __init__(self, folder: Path, expansion: int = 128) -> None:
+    def __init__(self, folder: Path, expansion: int = 128, exact: bool = False) -> None:
         self.matrix = load(folder / "vectors.npy")
         self._index: Any = None
-        if (folder / "vectors.usearch").is_file():
+        if not exact and (folder / "vectors.usearch").is_file():
             from usearch.index import Index
 
             self._index = Index(ndim=self.matrix.shape[1], metric="cos", dtype="i8", expansion_search=expansion)

@@ -16,7 +16,7 @@ def terms(text: str) -> list[str]:
     return words(unicodedata.normalize("NFKC", text).casefold())
 
 
-def write_wordings(folder: Path, texts: Iterable[str], k1: float, b: float) -> None:
+def write_words(folder: Path, texts: Iterable[str], k1: float, b: float) -> None:
     """Index the texts; those without a word are never found."""
     import bm25s
 
@@ -27,8 +27,8 @@ def write_wordings(folder: Path, texts: Iterable[str], k1: float, b: float) -> N
         index.save(str(folder / "bm25"), show_progress=False)
 
 
-class Wordings:
-    """Indexed texts."""
+class Words:
+    """Texts that are indexed by their words."""
 
     def __init__(self, folder: Path) -> None:
         self._index: Any = None
