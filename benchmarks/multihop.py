@@ -23,7 +23,9 @@ from pathlib import Path
 import msgspec
 
 from kgdistill import catalog
+from kgdistill.contracts import Encoder
 from kgdistill.distill.extractor import Extractor
+from kgdistill.encoders.minilm import MiniLM, SentenceTransformer
 from kgdistill.engine.extraction import as_reading
 from kgdistill.engine.recipe import Catalogue, load
 from kgdistill.engine.runner import run
@@ -44,7 +46,7 @@ SHARD = 50
 """Passages that are read before they are written: what an interruption costs."""
 DEEP = 60
 """Pieces that are asked for, so that ten different passages are among the sentences."""
-SWEEP = ((10, 2), (20, 2), (60, 1), (60, 2), (60, 3), (120, 1), (120, 3), (240, 2))
+SWEEP = ((60, 1), (60, 2), (120, 1), (120, 3), (240, 2))
 """(M, N)."""
 
 
@@ -102,7 +104,7 @@ def measured(name: str, retriever: Retriever, data: MultiHop) -> Line:
     return line(name, outcomes)
 
 
-def lines(folder: Path, data: MultiHop, encoder: str, sweep: bool) -> Iterator[Line]:
+def lines(folder: Path, data: MultiHop, encoder: Encoder, sweep: bool) -> Iterator[Line]:
     for method in METHODS:
         yield measured(method, open_retriever(folder, method, encoder=encoder, announce=say), data)
     for candidates, hops in SWEEP if sweep else ():
@@ -124,13 +126,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/multihop"))
     parser.add_argument("--sweep", action="store_true")
     options = parser.parse_args()
+    encoder = (SentenceTransformer(options.encoder) if options.encoder else MiniLM()).open()
     for name in options.sets:
         data = read(options.data, name).first(options.documents)
         if not data.questions:
             parser.error(f"--documents {options.documents} is less than one question of {name} comes with")
         size = f"-{options.documents}" if options.documents else ""
         folder = options.out / options.graph / f"{name}{size}"
-        found = list(lines(GRAPHS[options.graph](data, folder), data, options.encoder, options.sweep))
+        found = list(lines(GRAPHS[options.graph](data, folder), data, encoder, options.sweep))
         (options.out / options.graph / f"{name}{size}.json").write_bytes(msgspec.json.encode(found))
         mark = " (passages that the model has learnt from)" if name in SEEN else ""
         sys.stdout.write(f"\n{name}{mark}, graph by the mini {options.graph}: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ def write_words(folder: Path, texts: Iterable[str], k1: float, b: float) -> None
     """Index the texts; those without a word are never found."""
     import bm25s
 
-    documents = [terms(text) for text in texts]
-    if any(documents):
+    # As numbers, four bytes for a word: the words themselves would take ten times as much.
+    known: dict[str, int] = {}
+    documents = [array("i", (known.setdefault(word, len(known)) for word in terms(text))) for text in texts]
+    if known:
         index = bm25s.BM25(method="lucene", k1=k1, b=b)
-        index.index(documents, show_progress=False)
+        index.index((documents, known), show_progress=False)
         index.save(str(folder / "bm25"), show_progress=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from kgdistill.contracts import Encoder
 from kgdistill.query.bm25 import Words, write_words
@@ -15,6 +15,7 @@ from kgdistill.query.parts import digest, part, tidy
 from kgdistill.query.spread import Spread, write_spread
 from kgdistill.query.vectors import Vectors, write_vectors
 
+Opened = TypeVar("Opened")
 VERSION = 1
 """Raised when what is written changes."""
 FOLDER = "retrieval"
@@ -42,6 +43,7 @@ class Library:
         files = [store / f"{name}.parquet" for name in ("facts", "entities", "documents")]
         key = digest(files, str(VERSION), source.key)
         self.folder = store / FOLDER / key
+        self._parts: dict[str, Any] = {}
         if not self.folder.is_dir():
             tidy(store / FOLDER, key)
 
@@ -73,29 +75,23 @@ class Library:
 
     def vectors(self, kind: str) -> Vectors:
         """Vectors of passages, propositions, triples or entities."""
-        if kind not in self._vectors:
-            evidence = self.evidence
-
-            def make(folder: Path) -> None:
-                texts = lambda start, end: evidence.texts(kind, start, end)  # noqa: E731
-                write_vectors(folder, self.encoder, texts, evidence.count(kind))
-
-            what = f"{kind}, {evidence.count(kind):,} texts"
-            self._vectors[kind] = Vectors(self._part(f"{kind}-{self._encoder_key}", what, make))
-        return self._vectors[kind]
-
-    @cached_property
-    def _vectors(self) -> dict[str, Vectors]:
-        return {}
-
-    def words(self, k1: float, b: float) -> Words:
-        """Passages by their words."""
         evidence = self.evidence
 
         def make(folder: Path) -> None:
-            write_words(folder, evidence.texts("passages", 0, len(evidence.passages)), k1, b)
+            texts = lambda start, end: evidence.texts(kind, start, end)  # noqa: E731
+            write_vectors(folder, self.encoder, texts, evidence.count(kind))
 
-        return Words(self._part(f"words-{k1:g}-{b:g}", "words", make))
+        what = f"{kind}, {evidence.count(kind):,} texts"
+        return self._opened(f"{kind}-{self._encoder_key}", what, make, Vectors)
+
+    def words(self, k1: float, b: float) -> Words:
+        """Passages by their words."""
+        passages = self.evidence.passages
+
+        def make(folder: Path) -> None:
+            write_words(folder, (passages.value("text", place) for place in range(len(passages))), k1, b)
+
+        return self._opened(f"words-{k1:g}-{b:g}", "words", make, Words)
 
     def spread(self, synonym: float) -> Spread:
         """The walk over entities; names at least `synonym` near count as synonyms (above 1: none)."""
@@ -104,4 +100,12 @@ class Library:
         def make(folder: Path) -> None:
             write_spread(folder, evidence, self.vectors("entities") if synonym <= 1 else None, synonym)
 
-        return Spread(self._part(f"walk-{synonym:g}-{self._encoder_key if synonym <= 1 else ''}", "connections", make))
+        name = f"walk-{synonym:g}-{self._encoder_key}" if synonym <= 1 else "walk"
+        return self._opened(name, "connections", make, Spread)
+
+    def _opened(self, name: str, what: str, make: Callable[[Path], None], kind: Callable[[Path], Opened]) -> Opened:
+        """A part, opened once."""
+        if name not in self._parts:
+            self._parts[name] = kind(self._part(name, what, make))
+        found: Opened = self._parts[name]
+        return found

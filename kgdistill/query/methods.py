@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kgdistill.contracts import Encoder, Teacher
+from kgdistill.query.columns import best
 from kgdistill.query.evidence import Evidence
 from kgdistill.query.library import Library
 
@@ -51,8 +52,6 @@ def bm25(library: Library, question: str, count: int, settings: Settings) -> Ran
 
 def pagerank(library: Library, question: str, count: int, settings: Settings) -> Ranked:
     """Passages that speak of what a walk from the question's entities meets most (HippoRAG)."""
-    from kgdistill.query.columns import best
-
     seeds = entities_of(library, question)
     if not seeds and len(library.evidence.triples):
         near = [triple for triple, _ in _nearest(library, "triples", question, TRIPLES_FIRST)]
