@@ -26,6 +26,8 @@ from kgdistill.text.overlap import words
 
 __all__ = ["METHODS", "Found", "Retriever", "Searcher", "open_retriever"]
 
+EMBEDDED = "all-MiniLM-L6-v2"
+"""Name of the encoder that comes with kgdistill."""
 LONGEST = 4000
 """Characters of a question that are read: no encoder reads as many, and the rest is no question."""
 
@@ -59,9 +61,9 @@ class Searcher:
         self._stamp = _stamp(folder)
         self.about = _about(folder)
         settings = self._settings
-        key = settings.encoder if isinstance(settings.encoder, str) else settings.encoder.name
-        name = content_id(key, length=8) if key else "minilm"
-        self.library = Library(_source(self._run, folder), self._encode, name, settings.announce)
+        encoder = settings.encoder or EMBEDDED
+        key = content_id(encoder if isinstance(encoder, str) else encoder.name, length=8)
+        self.library = Library(_source(self._run, folder), self._encode, key, settings.announce)
         self._folder = folder
 
     def _encode(self) -> Encoder:
