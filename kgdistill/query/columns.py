@@ -126,8 +126,9 @@ def load(path: Path) -> Any:
     """An array on disk, memory-mapped where it has anything in it."""
     import numpy as np
 
-    # A mapping of nothing is refused by some systems.
-    return np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None)
+    # A mapping of nothing is refused by some systems. As plain arrays, since numpy's own class for mapped ones is slow
+    # to take slices of.
+    return np.asarray(np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None))
 
 
 def best(scores: Any, count: int) -> Any:
