@@ -132,6 +132,10 @@ def test_mistakes_are_one_line(graph: Path, tmp_path: Path) -> None:
         open_retriever(graph, "bm25").retrieve("Holt", 0)
     with pytest.raises(RunFolderError):
         open_retriever(tmp_path)
+    write_store(tmp_path, [ISLAND], base="https://kg.test/", run="test")
+    (tmp_path / "entities.parquet").unlink()
+    with pytest.raises(RunFolderError, match="run the recipe again"):
+        open_retriever(tmp_path)
 
 
 @pytest.mark.parametrize("method", METHODS)

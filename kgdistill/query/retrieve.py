@@ -63,7 +63,10 @@ class Searcher:
         settings = self._settings
         encoder = settings.encoder or EMBEDDED
         key = content_id(encoder if isinstance(encoder, str) else encoder.name, length=8)
-        self.library = Library(_source(self._run, folder), self._encode, key, settings.announce)
+        try:
+            self.library = Library(_source(self._run, folder), self._encode, key, settings.announce)
+        except OSError as error:
+            raise RunFolderError(f"{folder} holds no readable graph ({error}): run the recipe again") from error
         self._folder = folder
 
     def _encode(self) -> Encoder:
