@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -150,12 +151,16 @@ def _source(run: Path, store: Path) -> Source:
     A store that lies there without its run has no chunks: its passages are the sentences that are evidence.
     """
     found = _readings(store.parent, store.name) or (None if run == store else _readings(run, store.name))
-    claims = lambda: rows(store / "facts.parquet", CLAIM_COLUMNS)  # noqa: E731
-    names = lambda: rows(store / "entities.parquet", ENTITY_COLUMNS)  # noqa: E731
+    claims = partial(rows, store / "facts.parquet", CLAIM_COLUMNS)
+    names = partial(rows, store / "entities.parquet", ENTITY_COLUMNS)
     if found is None:
-        by_sentence = lambda: ({**row, "chunk": row["start"]} for row in claims())  # noqa: E731
-        return Source(store, by_sentence, names, lambda: _sentences(claims()), "")
-    return Source(store, claims, names, lambda: _chunks(found, store), found.folder.name)
+        return Source(store, lambda: map(_by_sentence, claims()), names, lambda: _sentences(claims()), "")
+    return Source(store, claims, names, partial(_chunks, found, store), found.folder.name)
+
+
+def _by_sentence(claim: Row) -> Row:
+    """A claim in a store without chunks: its sentence is its passage, under the place where it starts."""
+    return {**claim, "chunk": claim["start"]}
 
 
 def _readings(run: Path, store: str) -> Artifact | None:
