@@ -89,6 +89,9 @@ def test_few_vectors_are_looked_at_one_by_one(tmp_path: Path) -> None:
     vectors.write_vectors(tmp_path, Known(), lambda start, end: [str(n) for n in range(start, end)], 30)
     found, scores = Vectors(tmp_path).nearest(unit(1, 7)[0], 40)
     assert found[0] == 7 and scores[0] == pytest.approx(1, abs=2e-3) and len(found) == 30
+    for number, near, cosines in Vectors(tmp_path).neighbours(3, block=7):
+        exact, true = Vectors(tmp_path).nearest(Vectors(tmp_path).matrix[number].astype(np.float32), 3)
+        assert (near, cosines) == (exact, pytest.approx(true, abs=1e-5)) and near[0] == number
     vectors.write_vectors(tmp_path, Known(), lambda start, end: [], 0)
     assert Vectors(tmp_path).nearest(unit(1, 7)[0], 5) == ([], [])
 

@@ -49,9 +49,9 @@ def _synonyms(names: Vectors, least: float) -> tuple[Any, Any, Any]:
     import numpy as np
 
     pairs: list[tuple[int, int, float]] = []
-    for one in range(len(names)):
-        found = names.nearest(np.asarray(names.matrix[one], dtype=np.float32), SYNONYMS)
-        pairs += [(one, other, cosine) for other, cosine in zip(*found, strict=True) if other > one and cosine >= least]
+    for one, others, cosines in names.neighbours(SYNONYMS):
+        near = zip(others, cosines, strict=True)
+        pairs += [(one, other, cosine) for other, cosine in near if other > one and cosine >= least]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 3)
     return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2]
 

@@ -6,7 +6,7 @@ as are asked for; the vectors themselves (16-bit floating point) have the last w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,21 @@ class Vectors:
         scores = np.asarray(self.matrix[rows], dtype=np.float32) @ vector
         places = best(scores, count)
         return rows[places].tolist(), scores[places].tolist()
+
+    def neighbours(self, count: int, block: int = 512) -> Iterator[tuple[int, list[int], list[float]]]:
+        """For each vector its number, and the numbers and cosines of the `count` nearest, itself among them."""
+        import numpy as np
+
+        if self._index is not None or not len(self):
+            for number in range(len(self)):
+                yield number, *self.nearest(np.asarray(self.matrix[number], dtype=np.float32), count)
+            return
+        # All with all at once: to look at all for each of them would mostly be turning 16 bits into 32.
+        whole = np.asarray(self.matrix, dtype=np.float32)
+        for start in range(0, len(self), block):
+            for number, scores in enumerate(whole[start : start + block] @ whole.T, start):
+                places = best(scores, count)
+                yield number, places.tolist(), scores[places].tolist()
 
     def scores(self, vector: NDArray[np.float32], block: int = 16_384) -> NDArray[np.float32]:
         """The cosine with every vector, by looking at all of them."""
