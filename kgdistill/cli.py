@@ -171,6 +171,23 @@ def query(
 
 
 @app.command()
+def search(
+    run: RunFolder,
+    text: Annotated[str, typer.Argument(metavar="WORDS", help="A question, words, or with `names` a name.")],
+    method: Annotated[
+        str, typer.Option(help="As in docs/retrieval.md; `names` finds entities.")
+    ] = "graph_propositions",
+    count: Annotated[int, typer.Option(min=1, help="How much to find.")] = 10,
+    format: Annotated[QueryFormat, typer.Option(help="What to print.")] = QueryFormat.table,
+    encoder: Annotated[str, typer.Option(help="A sentence-transformers model in place of the embedded one.")] = "",
+) -> None:
+    """Find evidence in a run's knowledge graph for a question, or entities by name."""
+    from kgdistill.query.searching import searched
+
+    typer.echo(searched(run, text, method, count, format.value, encoder, _complain))
+
+
+@app.command()
 def serve(
     run: RunFolder,
     host: Annotated[str, typer.Option(help="Address; one that other machines reach needs a token.")] = "127.0.0.1",

@@ -39,6 +39,8 @@ FLOORS = {
 }
 
 WINDOWS = {
+    "kgdistill/query/retrieve.py": "opens a run from its folder alone, with the encoder that is embedded",
+    "kgdistill/query/rerank.py": "takes a reply for a yes as the judge does",
     "kgdistill/__init__.py": "names the public classes, for a type checker only, and imports them when asked",
 }
 """Files that may look up or sideways, each with its reason."""
