@@ -83,6 +83,8 @@ class Request(Struct, frozen=True, omit_defaults=True):
     """What every reply must and must not say; not together with `schema`. Fewer than `samples` may come back."""
     beams: Beams | None = None
     """Search for constrained replies, where the teacher can (`local`); None: sample them under a grammar."""
+    grammar: str = ""
+    """Grammar (EBNF in xgrammar's notation) that the reply must obey; not together with `schema` or `constraints`."""
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""The web application: the SPARQL endpoint, and the service's description at its root."""
+"""The web application: the SPARQL endpoint, questions in plain words, and the service's description at its root."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from kgdistill.errors import UserError
 from kgdistill.graph.store import About
 from kgdistill.query.pool import Answered, Pool
 from kgdistill.query.worker import Task
 from kgdistill.serve import describe
+from kgdistill.serve.asking import Desk, reply
 from kgdistill.serve.guard import Guard
+from kgdistill.serve.lookup import Lookup
 from kgdistill.serve.negotiate import GRAPHS, PAGE, choose
 from kgdistill.serve.protocol import STATUS, Refusal, question, unacceptable
+from kgdistill.serve.questions import asked_in, unanswered
 
 BODY_BYTES = 4 << 20
 """The longest request."""
@@ -34,7 +39,9 @@ PAGE_HEADERS = {**SAFE, "Content-Security-Policy": "default-src 'none'; style-sr
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def application(about: About, pool: Pool, lifespan: Lifespan, *, token: str, origins: tuple[str, ...]) -> FastAPI:
+def application(
+    about: About, pool: Pool, desk: Desk, lifespan: Lifespan, *, token: str, origins: tuple[str, ...]
+) -> FastAPI:
     """The service over one graph. `origins` may ask from their pages (CORS); `token` is asked of everybody, if given.
 
     The pool must be started in `lifespan`, or before.
@@ -71,6 +78,15 @@ def application(about: About, pool: Pool, lifespan: Lifespan, *, token: str, ori
         task = question(request.method, request.scope["query_string"], kind, body, accept, pool.limits.seconds)
         return _response(await _while_there(request, pool, task))
 
+    async def ask(request: Request) -> Response:
+        asked = asked_in(request.headers.get("content-type", ""), await _body(request))
+        try:
+            told = await reply(desk, Lookup(pool, about.base), asked.question, as_sparql=asked.sparql)
+        except UserError as error:
+            raise unanswered(error) from error
+        return Response(msgspec.json.encode(told), headers=SAFE, media_type="application/json")
+
+    app.add_api_route("/ask", ask, methods=["POST"], include_in_schema=False)
     for path, endpoint in (("/", root), ("/.well-known/void", void)):
         app.add_api_route(path, endpoint, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/sparql", sparql, methods=["GET", "HEAD", "POST"], include_in_schema=False)
