@@ -1,11 +1,12 @@
 """What the gate lets into a prompt, on MuSiQue and HotpotQA, over graphs made by the shipped extractor.
 
-    python benchmarks/answers.py FOLDER [--out GRAPHS] [--method bm25] [--teacher NAME --answers 40]
+    python benchmarks/answers.py FOLDER [--out GRAPHS] [--method bm25] [--questions 0] [--teacher NAME --answers 40]
 
 FOLDER holds musique_train.json, hotpotqa_train.json and their corpora (the 100-question samples of HippoRAG). Each gate
 is measured on questions that it has not learnt from: the shipped one on both sets, one trained on HotpotQA on MuSiQue,
 one trained on MuSiQue on HotpotQA. Beside them stands no gate: the first ten passages of the retrieval, and as many as
 the shipped gate lets through on average. Intervals are 95 %, by drawing the questions again (percentile bootstrap).
+`--questions N` takes the first N questions of each set with just the passages that they came with: a smaller graph.
 
 - support precision: share of the passages in the prompt that are from a supporting document
 - support recall: share of a question's supporting documents that have a passage in the prompt
@@ -23,6 +24,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from kgdistill.catalog import teacher_named
 from kgdistill.contracts import Encoder
@@ -44,41 +46,52 @@ ROUNDS = 2000
 Row = tuple[float, ...]
 
 
-def documents(folder: Path, name: str) -> list[Document]:
-    """The corpus, a document for each passage; those of one title are told apart by a number."""
-    corpus = json.loads((folder / f"{name}_train_corpus.json").read_text(encoding="utf-8"))
-    if isinstance(corpus, dict):
-        passages = [(title, "".join(sentences)) for title, sentences in corpus.items()]
-    else:
-        passages = [(passage["title"], passage["text"]) for passage in corpus]
-    return [Document(identity(title, text), text, f"{name}/{title}", title) for title, text in passages]
+class Asked(NamedTuple):
+    """A question of a set, and the passages that it came with, as (title, text)."""
+
+    question: SupportedQuestion
+    given: list[tuple[str, str]]
 
 
 def identity(title: str, text: str) -> str:
+    """Passages of one title are told apart by their length."""
     return f"{title} {len(text)}"
 
 
-def questions(folder: Path, name: str) -> list[SupportedQuestion]:
-    """The questions, with their supporting documents."""
+def questions(folder: Path, name: str, most: int) -> list[Asked]:
+    """The first questions of a set (0: all), with their supporting documents."""
     found = []
-    for row in json.loads((folder / f"{name}_train.json").read_text(encoding="utf-8")):
+    for row in json.loads((folder / f"{name}_train.json").read_text(encoding="utf-8"))[: most or None]:
         if name == "musique":
+            given = [(p["title"], p["paragraph_text"]) for p in row["paragraphs"]]
             passages = [(p["title"], p["paragraph_text"]) for p in row["paragraphs"] if p["is_supporting"]]
         else:
             titles = {title for title, _ in row["supporting_facts"]}
-            passages = [(title, "".join(sentences)) for title, sentences in row["context"] if title in titles]
+            given = [(title, "".join(sentences)) for title, sentences in row["context"]]
+            passages = [one for one in given if one[0] in titles]
         support = tuple(dict.fromkeys(identity(title, text) for title, text in passages))
-        found.append(SupportedQuestion(row["question"], support, answer=row["answer"]))
+        found.append(Asked(SupportedQuestion(row["question"], support, answer=row["answer"]), given))
     return found
 
 
-def graph(folder: Path, name: str, out: Path) -> Path:
-    """The extractor's graph of the corpus; made once."""
-    store = out / name
+def corpus(folder: Path, name: str) -> list[tuple[str, str]]:
+    """All passages of a set, as (title, text)."""
+    whole = json.loads((folder / f"{name}_train_corpus.json").read_text(encoding="utf-8"))
+    if isinstance(whole, dict):
+        return [(title, "".join(sentences)) for title, sentences in whole.items()]
+    return [(passage["title"], passage["text"]) for passage in whole]
+
+
+def graph(passages: Iterable[tuple[str, str]], name: str, store: Path) -> Path:
+    """The extractor's graph of these passages, a document for each; made once."""
     if not (store / "graph.json").is_file():
         extractor = Extractor.from_pretrained()
         started = time.monotonic()
-        readings = (as_reading(one, extractor.extract(one.text, id=one.id)) for one in documents(folder, name))
+        documents = {
+            identity(title, text): Document(identity(title, text), text, f"{name}/{title}", title)
+            for title, text in passages
+        }
+        readings = (as_reading(one, extractor.extract(one.text, id=one.id)) for one in documents.values())
         counts = write_store(store, readings, base=f"{BASE}{name}/", run=name)
         sys.stderr.write(f"{name}: {counts} in {time.monotonic() - started:.0f} s\n")
     return store
@@ -127,7 +140,7 @@ class Set:
         self, asked: Sequence[SupportedQuestion], others: Sequence[SupportedQuestion], graph: Retriever
     ) -> None:
         self.asked, self.others, self.retriever = asked, others, graph
-        self.found = [graph.retrieve(one.question, 2 * COUNT) for one in asked]
+        self.found = [graph.retrieve(one.question, COUNT + COUNT // 2) for one in asked]
         self.strange = [graph.retrieve(one.question, COUNT) for one in others]
 
     def passed(self, gate: Gate, encoder: Encoder) -> dict[str, list[list[Gated]]]:
@@ -192,12 +205,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("multihop"))
     parser.add_argument("--method", default="bm25")
+    parser.add_argument("--questions", type=int, default=0)
     parser.add_argument("--teacher", default="")
     parser.add_argument("--answers", type=int, default=0)
     given = parser.parse_args()
     encoder = MiniLM().open()
-    asked = {name: questions(given.folder, name) for name in SETS}
-    stores = {name: graph(given.folder, name, given.out) for name in SETS}
+    rows = {name: questions(given.folder, name, given.questions) for name in SETS}
+    stores = {}
+    for name in SETS:
+        few = dict.fromkeys(passage for row in rows[name] for passage in row.given)
+        place = given.out / (f"{name}-{given.questions}" if given.questions else name)
+        stores[name] = graph(few if given.questions else corpus(given.folder, name), name, place)
+    asked = {name: [row.question for row in rows[name]] for name in SETS}
     graphs = {name: open_retriever(stores[name], given.method) for name in SETS}
     trained = {name: learn(asked[name], graphs[name], encoder, name) for name in SETS}
     sys.stdout.write(

@@ -2,7 +2,7 @@
 
 Amar (2025) lets entities, relations and subgraphs through a gate before the reader sees them, each by its likeness to
 the question. Its gate scales soft prompts inside one model; this one scores plain text, so that any teacher can read
-what passes: a logistic regression over a dozen features of those three aspects, trained (gate_training.py).
+what passes: a logistic regression over ten features of those aspects and the retrieval (gate_training.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ FEATURES = (
     "relations: cosine of a relation and the question without its names",
     "relations: share of a relation's words in the question",
     "subgraph: cosine of the text and the question",
-    "subgraph: cosine of a fact and the question",
     "subgraph: share of the question's words that the passage has",
     "subgraph: share of its names that a passage about the same entity has",
     "subgraph: cosine of such a passage's text",
@@ -115,7 +114,6 @@ def measure(question: str, found: Sequence[Found], encoder: Encoder) -> NDArray[
     shared = [len(asked & own) / max(1, len(asked)) for own in words]
     has = [len(names & own) / len(names) if names else share for own, share in zip(words, shared, strict=True)]
     texts = _cosines(question, [[one.text] for one in found], encoder)
-    facts = _cosines(question, [[" ".join(fact) for fact in one.facts] for one in found], encoder)
     without = " ".join(word for word in question.split() if not set(named(word)) & names) or question
     relations = _cosines(without, [[relation for _, relation, _ in one.facts] for one in found], encoder)
     best = max((one.score for one in found), default=0.0)
@@ -127,7 +125,6 @@ def measure(question: str, found: Sequence[Found], encoder: Encoder) -> NDArray[
             relations[place],
             max((_covered(relation, asked) for _, relation, _ in one.facts), default=0.0),
             texts[place],
-            facts[place],
             shared[place],
             max((has[other] for other in near[place]), default=0.0),
             max((texts[other] for other in near[place]), default=0.0),

@@ -55,7 +55,7 @@ def cases(
     import numpy as np
 
     for asked in questions:
-        found = retriever.retrieve(asked.question, 2 * count)
+        found = retriever.retrieve(asked.question, count + count // 2)
         first = found[:count]
         support = np.array([asked.supported_by(one) for one in first], dtype=bool)
         if support.any():

@@ -98,11 +98,12 @@ _OPEN = ("What is the {r} of {s}?", "What do we know about {s} and {r}?", "{s}: 
 _OPEN_BACKWARD = ("What or who {r} {o}?", "Of what is {o} the {r}?")
 
 
-def template_questions(passages: Iterable[Found], most: int = 600) -> list[SupportedQuestion]:
+def template_questions(passages: Iterable[Found], most: int = 240) -> list[SupportedQuestion]:
     """At most `most` questions about the facts of these passages, a third of them over two facts.
 
-    Half of the others are about relations that we have words of our own for, as far as there are any. Only facts about something with a name are asked for, and every passage with the same fact supports the answer. The
-    choice depends on the facts' words alone, not on their order.
+    Half of the others are about relations that we have words of our own for, as far as there are any. Only facts about
+    something with a name are asked for, and every passage with the same fact supports the answer. The choice depends on
+    the facts' words alone, not on their order.
     """
     places: dict[Fact, set[tuple[str, int, int]]] = defaultdict(set)
     spelled: dict[Fact, Fact] = {}
