@@ -138,7 +138,7 @@ def test_help_comes_at_once() -> None:
     assert min(times) < 0.3
 
 
-WORKING = {"choubey2024synthkg", "howard2024neurocomparatives", "huang2025graphjudge", "west2022symbolic"}
+WORKING = {"amar2025", "choubey2024synthkg", "howard2024neurocomparatives", "huang2025graphjudge", "west2022symbolic"}
 
 
 def test_every_paper_is_told() -> None:
