@@ -38,6 +38,15 @@ def terms(graph: KnowledgeGraph) -> Terms:
     return terms_for("Where was Marie Curie born?", terms_of(graph.store, BASE), graph.store, NAMES, Words())
 
 
+@pytest.fixture(scope="module")
+def grammars() -> Grammars:
+    from kgdistill.teacher.weights import EMBEDDED, find_folder, load
+
+    model, tokenizer = load(find_folder(EMBEDDED, ""), device="cpu", dtype="float32", trust_remote_code=False)
+    size = int(model.get_output_embeddings().weight.shape[0])
+    return Grammars(tokenizer, size, [tokenizer.eos_token_id])
+
+
 def test_the_terms_are_the_graphs_own(terms: Terms) -> None:
     assert {term.short for term in terms.relations} >= {"r:born_in", "r:won", "r:year_of_birth"}
     assert "r:xNeed" not in {term.short for term in terms.relations}, "what a model said is no fact of a document"
@@ -53,23 +62,17 @@ def test_a_name_that_fits_behind_no_prefix_is_a_whole_address() -> None:
         assert short(f"{BASE}entity/{name}", BASE) == f"<{BASE}entity/{name}>"
 
 
-def test_a_hostile_name_is_a_line_of_the_prompt_and_the_grammar_still_compiles(graph: KnowledgeGraph) -> None:
-    question = HOSTILE.replace("\n", " ")
-    terms = terms_for(question, terms_of(graph.store, BASE), graph.store, [HOSTILE], Words())
-    assert any(term.label.startswith("He said") for term in (*terms.relations, *terms.entities))
+def test_a_hostile_name_is_a_line_of_the_prompt_and_the_grammar_still_compiles(
+    graph: KnowledgeGraph, grammars: Grammars
+) -> None:
+    question = "He said what to http evil.test?"
+    terms = terms_for(question, terms_of(graph.store, BASE), graph.store, [HOSTILE, HOSTILE[:40]], Words())
+    assert [term.label for term in terms.entities] == [HOSTILE[:40]], "one as long as a page is no name to ask about"
+    grammars.matcher("", grammar_of(terms))
     [request] = next(translate(question, terms))
     lines = request.prompt.split("\n")
     assert not any(line.startswith(("@prefix", "INSERT", "<http://evil")) for line in lines)
-    assert lines[-2] == "Task: sparql" and lines[-3].startswith("Question: He said")
-
-
-@pytest.fixture(scope="module")
-def grammars() -> Grammars:
-    from kgdistill.teacher.weights import EMBEDDED, find_folder, load
-
-    model, tokenizer = load(find_folder(EMBEDDED, ""), device="cpu", dtype="float32", trust_remote_code=False)
-    size = int(model.get_output_embeddings().weight.shape[0])
-    return Grammars(tokenizer, size, [tokenizer.eos_token_id])
+    assert lines[-3:] == [f"Question: {question}", "Task: sparql", ""]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_ask_is_answered(graph: KnowledgeGraph, terms: Terms) -> None:
 def test_whatever_else_a_teacher_writes_is_refused_in_one_line(terms: Terms, text: str) -> None:
     with pytest.raises(UserError) as caught:
         completed(text, terms)
-    assert "teacher's query is refused" in str(caught.value) or "SERVICE" in str(caught.value)
+    assert str(caught.value).startswith("the teacher's query is refused: ")
     assert "\n" not in str(caught.value)
 
 

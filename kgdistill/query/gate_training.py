@@ -116,14 +116,17 @@ def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 def _cut(scores: Sequence[float], said: Sequence[bool]) -> tuple[float, float]:
-    """The cut with the best balanced accuracy, and that; 0.0 where only one kind is there."""
+    """The cut with the best balanced accuracy, half-way between two scores, and that; (0.0, 1.0) for one kind only."""
     yes, no = sum(said), len(said) - sum(said)
     if not yes or not no:
         return 0.0, 1.0
-    best, accuracy = 0.0, 0.5
-    passed_yes, passed_no = 0, 0
-    for score, own in sorted(zip(scores, said, strict=True), reverse=True):
-        passed_yes, passed_no = passed_yes + own, passed_no + (not own)
-        if (found := (passed_yes / yes + 1 - passed_no / no) / 2) > accuracy:
-            best, accuracy = score, found
+    rows = sorted(zip(scores, said, strict=True), reverse=True)
+    best, accuracy = 0.0, 0.5  # no better than chance: all pass
+    passed = {True: 0, False: 0}
+    for place, (score, own) in enumerate(rows):
+        passed[own] += 1
+        following = rows[place + 1][0] if place + 1 < len(rows) else score
+        last = place + 1 == len(rows)
+        if (last or following < score) and (found := (passed[True] / yes + 1 - passed[False] / no) / 2) > accuracy:
+            best, accuracy = (score + following) / 2, found
     return best, accuracy

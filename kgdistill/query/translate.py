@@ -22,10 +22,12 @@ from kgdistill.query.wording import content
 if TYPE_CHECKING:
     import pyoxigraph
 
-MOST_RELATIONS, MOST_TYPES, MOST_ENTITIES = 40, 20, 12
+MOST_RELATIONS, MOST_TYPES, MOST_ENTITIES = 30, 12, 8
 COMMONEST = 2000
 """Relations that are compared with the question, those with most claims first."""
 PATTERNS = 3
+SPELLED = 120
+"""Characters of a name as queries spell it: a longer one is no name that anybody would ask about."""
 LONGEST = 4000
 """Characters of a query."""
 ROWS = 200
@@ -94,8 +96,9 @@ def terms_for(question: str, whole: Terms, store: pyoxigraph.Store, names: Itera
 
 
 def _terms(store: pyoxigraph.Store, sparql: str, base: str) -> tuple[Term, ...]:
-    rows = query(store, sparql).rows
-    return tuple(Term(term.value, short(term.value, base), label.value) for term, label in rows if term is not None)
+    rows = (row for row in query(store, sparql).rows if row[0] is not None)
+    found = (Term(term.value, short(term.value, base), label.value) for term, label in rows)
+    return tuple(term for term in found if len(term.short) <= SPELLED)
 
 
 def _entities(store: pyoxigraph.Store, base: str, question: str, names: Iterable[str]) -> tuple[Term, ...]:
@@ -205,7 +208,10 @@ def _check(sparql: str, terms: Terms) -> None:
     """Raises UserError unless the query parses, only reads, and names the relations and types of `terms` alone."""
     from rdflib.plugins.sparql import prepareQuery
 
-    screen(sparql)
+    try:
+        screen(sparql)
+    except UserError as error:
+        raise UserError(f"the teacher's query is refused: {error}") from error
     try:
         algebra = prepareQuery(sparql).algebra
     except Exception as error:  # rdflib raises whatever its parser meets
@@ -218,9 +224,10 @@ def _check(sparql: str, terms: Terms) -> None:
     triples = list(_triples(algebra))
     if not triples:
         raise UserError("the teacher's query is refused: it has no pattern")
-    for _, predicate, target in triples:
-        if not _known(predicate, target, relations, types):
-            raise UserError(f"the teacher's query is refused: {str(predicate)[:80]} is no relation that it was shown")
+    for triple in triples:
+        if len(triple) != 3 or not _known(triple[1], triple[2], relations, types):
+            name = " ".join(map(str, triple[1:]))[:80]
+            raise UserError(f"the teacher's query is refused: {name} is no relation that it was shown")
 
 
 def _known(predicate: Any, target: Any, relations: Collection[str], types: Collection[str]) -> bool:
@@ -229,9 +236,9 @@ def _known(predicate: Any, target: Any, relations: Collection[str], types: Colle
     return type(predicate).__name__ == "URIRef" and str(predicate) in relations
 
 
-def _triples(node: Any) -> list[tuple[Any, Any, Any]]:
+def _triples(node: Any) -> list[tuple[Any, ...]]:
     """All triple patterns of an algebra, wherever they stand."""
-    found: list[tuple[Any, Any, Any]] = []
+    found: list[tuple[Any, ...]] = []
     waiting, seen = [node], set()
     while waiting:
         one = waiting.pop()
@@ -239,7 +246,8 @@ def _triples(node: Any) -> list[tuple[Any, Any, Any]]:
             continue
         seen.add(id(one))
         if hasattr(one, "values") and hasattr(one, "name"):  # a part of the algebra
-            found += list(one.get("triples") or ())
+            for said in dict(one).get("triples", ()):  # inside EXISTS several stand in one flat list
+                found += [tuple(said[place : place + 3]) for place in range(0, len(said), 3)]
             waiting += [value for key, value in one.items() if key != "triples"]
         elif isinstance(one, list | tuple | set):
             waiting += one
