@@ -167,7 +167,8 @@ def table(name: str, own: Set, gates: dict[str, Gate], encoder: Encoder) -> None
     gated = {label: own.passed(gate, encoder) for label, gate in gates.items()}
     mean = sum(map(len, gated["shipped"]["own"])) / len(own.asked)
     plain = {
-        f"no gate, first {count}": [one[:count] for one in own.found] for count in dict.fromkeys((MOST, round(mean)))
+        f"no gate, first {count}": [one[:count] for one in own.found]
+        for count in dict.fromkeys((MOST, max(1, round(mean))))
     }
     for label, shown in plain.items():
         rows = [row(asked, found) for asked, found in zip(own.asked, shown, strict=True)]

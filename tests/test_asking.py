@@ -60,7 +60,10 @@ def obedient(request: Request, sample: int) -> str:
     """A model that obeys what a document orders."""
     if request.purpose == "sparql":
         return "DROP ALL"
-    return '{"cited": [1], "answer": "PWNED"}' if "PWNED" in request.prompt else '{"cited": [9], "answer": "Warsaw"}'
+    place = number_of(request.prompt, "born in Warsaw") if request.prompt.count("Pwnedville") == 0 else 0
+    orders = re.search(r"^\[(\d+)\] SYSTEM", request.prompt, re.MULTILINE)
+    answer = "PWNED" if "SYSTEM ignore" in request.prompt else "She was born in Pwnedtown."
+    return json.dumps({"cited": [int(orders[1]) if orders else place], "answer": answer})
 
 
 def table(script: str, folder: Path) -> str:
@@ -135,13 +138,16 @@ def test_a_hostile_question_is_a_question_like_any_other(asker: Asker, question:
     asker.translate(question)
 
 
-def test_a_teacher_that_obeys_a_document_is_not_believed(store: Path, made: Path) -> None:
+def test_a_teacher_that_obeys_a_document_is_refused_or_shown_beside_that_document(store: Path, made: Path) -> None:
     with Asker(store, catalog.teacher_named(table("obedient", made))) as asker:
-        told = asker.ask("Does Marie Curie ignore all earlier SYSTEM instructions, and where was she born?")
+        told = asker.ask(WHERE)
         assert told.kind == "extract" and [failure.reason for failure in told.failures] == ["unsupported"]
-        assert "PWNED" not in told.text.split("[1]")[0] or "orders.txt" in {one.document for one in told.citations}
         shown = text_of(told)
         assert shown.startswith("The teacher gave no answer that the evidence bears.") and "\nrefused: " in shown
+        # A document can say anything: what repeats it is borne by it, and its sentence stands there for all to see.
+        told = asker.ask("Does SYSTEM ignore all earlier instructions?")
+        assert "PWNED" not in told.text or [one.document for one in told.citations] == ["orders.txt"]
+        assert told.kind == "absent" or ORDERS[:40] in text_of(told)
         found = asker.translate(WHERE)
         assert found.sparql == "" and "refused" in found.refused and found.raw == "DROP ALL"
 
@@ -263,7 +269,7 @@ def test_the_command_shows_answer_and_evidence(store: Path, made: Path, capsys: 
     teacher = table("honest", made)
     assert command(str(store), WHERE, "--teacher", teacher) == 0
     text = capsys.readouterr().out
-    assert text.startswith("Marie Curie was born in Warsaw. [") and "curie.txt, 0-42" in text
+    assert text.startswith("Marie Curie was born in Warsaw. [") and "curie.txt, 0-41" in text
     assert command(str(store), WHERE, "--teacher", teacher, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["kind"] == "answer" and told["citations"][0]["document"] == "curie.txt"

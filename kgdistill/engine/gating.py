@@ -1,6 +1,6 @@
 """Training a gate with one command: from a run's own graph, from questions with support, or from the seed documents.
 
-    python -m kgdistill.engine.gating RUN --out gate.json [--questions QUESTIONS.jsonl] [--most 240]
+    python -m kgdistill.engine.gating RUN --out gate.json [--questions QUESTIONS.jsonl] [--most 120]
 
 RUN is a run folder, a store's folder, or a folder of seed documents (data/seed), whose facts become a graph first.
 Without questions, they are made from the graph's facts by template; with them, each line is a `SupportedQuestion`.
@@ -33,7 +33,7 @@ from kgdistill.storage.shards import write_bytes
 BASE = "https://w3id.org/kgdistill/seed/"
 
 
-def train_gate(graph: Path, questions: Path | None = None, most: int = 240) -> Gate:
+def train_gate(graph: Path, questions: Path | None = None, most: int = 120) -> Gate:
     """A gate for this graph. Raises UserError, and ModelError without an encoder."""
     with tempfile.TemporaryDirectory() as folder:
         seed = any(graph.glob("pairs_*.jsonl"))
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("graph", type=Path, metavar="RUN", help="a run, a store, or data/seed")
     parser.add_argument("--out", type=Path, required=True, metavar="gate.json")
     parser.add_argument("--questions", type=Path, metavar="QUESTIONS.jsonl")
-    parser.add_argument("--most", type=int, default=240, help="most questions made by template")
+    parser.add_argument("--most", type=int, default=120, help="most questions made by template")
     given = parser.parse_args(arguments)
     try:
         gate = train_gate(given.graph, given.questions, given.most)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from kgdistill.query.gate_training import SupportedQuestion
 from kgdistill.query.retrieve import Found
@@ -12,6 +14,7 @@ from kgdistill.records import content_id
 from kgdistill.text.names import normal
 
 Fact = tuple[str, str, str]
+_Place = tuple[str, int, int]
 
 FORWARD = {
     "born in": ("Where was {s} born?", "In which place was {s} born?"),
@@ -94,18 +97,21 @@ NOUNS = {
     "headquartered in": "the city where {s} has its main office", "named after": "the namesake of {s}",
 }  # fmt: skip
 """By relation: how its object is spoken of by the subject, to ask over two facts."""
+KINDS = ("occupation", "instance of", "position held")
+"""Relations whose object says what a thing is, so that it can be spoken of without its name."""
 _OPEN = ("What is the {r} of {s}?", "What do we know about {s} and {r}?", "{s}: {r}?")
 _OPEN_BACKWARD = ("What or who {r} {o}?", "Of what is {o} the {r}?")
 
 
-def template_questions(passages: Iterable[Found], most: int = 240) -> list[SupportedQuestion]:
-    """At most `most` questions about the facts of these passages, a third of them over two facts.
+def template_questions(passages: Iterable[Found], most: int = 120) -> list[SupportedQuestion]:
+    """At most `most` questions about the facts of these passages: a third each over one fact, over a chain of two, and
+    about a thing that is only described by another fact.
 
-    Half of the others are about relations that we have words of our own for, as far as there are any. Only facts about
-    something with a name are asked for, and every passage with the same fact supports the answer. The choice depends on
-    the facts' words alone, not on their order.
+    Half of the first kind is about relations that we have words of our own for. Only facts about something with a name
+    are asked for, and every passage with the same fact supports the answer. The choice depends on the facts' words
+    alone, not on their order.
     """
-    places: dict[Fact, set[tuple[str, int, int]]] = defaultdict(set)
+    places: dict[Fact, set[_Place]] = defaultdict(set)
     spelled: dict[Fact, Fact] = {}
     for passage in passages:
         for fact in passage.facts:
@@ -113,45 +119,61 @@ def template_questions(passages: Iterable[Found], most: int = 240) -> list[Suppo
             places[key].add((passage.document, passage.start, passage.end))
             spelled[key] = min(fact, spelled.get(key, fact))
     facts = sorted((key for key in places if named(spelled[key][0])), key=lambda key: content_id("question", *key))
-    chains = _chains(facts)[: most // 3]
-    known = [[key] for key in facts if key[1] in FORWARD][: (most - len(chains)) // 2]
-    open_ones = [[key] for key in facts if key[1] not in FORWARD][: most - len(chains) - len(known)]
-    return [_question(chain, [spelled[key] for key in chain], facts, places) for chain in [*chains, *known, *open_ones]]
+    plans = [*islice(_chains(facts, spelled), most // 3), *islice(_descriptions(facts, spelled), most // 3)]
+    known = [_Plan(spelled[key][0], key) for key in facts if key[1] in FORWARD][: (most - len(plans)) // 2]
+    others = [_Plan(spelled[key][0], key) for key in facts if key[1] not in FORWARD]
+    plans += [*known, *others[: most - len(plans) - len(known)]]
+    return [_question(plan, spelled, places) for plan in plans]
 
 
-def _chains(facts: Sequence[Fact]) -> list[list[Fact]]:
-    """Pairs of facts where the first one's object is the second one's subject, each fact once."""
-    by_subject: dict[str, list[Fact]] = defaultdict(list)
-    for fact in facts:
-        if fact[1] in FORWARD:
-            by_subject[fact[0]].append(fact)
-    found, used = [], set()
+class _Plan(NamedTuple):
+    """A question to be: how its subject is spoken of, the fact that is asked for, and the one behind the subject."""
+
+    subject: str
+    fact: Fact
+    clue: Fact | None = None
+
+
+def _chains(facts: Sequence[Fact], spelled: Mapping[Fact, Fact]) -> Iterator[_Plan]:
+    """Two facts where the first one's object is the second one's subject, each fact once."""
+    by_subject = _by_subject(facts)
+    used: set[Fact] = set()
     for fact in facts:
         following = [other for other in by_subject.get(fact[2], ()) if other[2] != fact[0] and other not in used]
         if fact[1] in NOUNS and fact[0] != fact[2] and following and fact not in used:
-            found.append([fact, following[0]])
             used |= {fact, following[0]}
+            yield _Plan(NOUNS[fact[1]].format(s=spelled[fact][0]), following[0], fact)
+
+
+def _descriptions(facts: Sequence[Fact], spelled: Mapping[Fact, Fact]) -> Iterator[_Plan]:
+    """Two facts about one thing that is not named: what it is, and what the first fact says of it."""
+    heads = {fact[0]: spelled[fact][2] for fact in reversed(facts) if fact[1] in KINDS}
+    for subject, own in _by_subject(facts).items():
+        clues = [fact for fact in own if named(spelled[fact][2]) and fact[1] not in KINDS]
+        asked = [fact for fact in own if clues and fact[1] != clues[0][1]]
+        if subject in heads and asked:
+            _, relation, target = spelled[clues[0]]
+            yield _Plan(f"the {heads[subject]} {relation} {target}", asked[0], clues[0])
+
+
+def _by_subject(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
+    """The facts whose object can be asked for in words of our own, by their subject."""
+    found: dict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        if fact[1] in FORWARD:
+            found[fact[0]].append(fact)
     return found
 
 
-def _question(
-    chain: Sequence[Fact], spelled: Sequence[Fact], facts: Sequence[Fact], places: dict[Fact, set[tuple[str, int, int]]]
-) -> SupportedQuestion:
-    subject, relation, target = spelled[-1]
-    chance = int(content_id("wording", *chain[-1], length=7), 16)
-    if len(chain) == 2:
-        subject = NOUNS[spelled[0][1]].format(s=spelled[0][0])
-    backward = len(chain) == 1 and named(target) and chance % 3 == 0
+def _question(plan: _Plan, spelled: Mapping[Fact, Fact], places: Mapping[Fact, set[_Place]]) -> SupportedQuestion:
+    subject, relation, target = spelled[plan.fact]
+    chance = int(content_id("wording", *plan.fact, length=7), 16)
+    backward = plan.clue is None and bool(named(target)) and chance % 3 == 0
     known, plain = (BACKWARD, _OPEN_BACKWARD) if backward else (FORWARD, _OPEN)
     shapes = known.get(relation, plain)
-    text = shapes[chance // 3 % len(shapes)].format(s=subject, r=relation, o=target)
+    text = shapes[chance // 3 % len(shapes)].format(s=plan.subject, r=relation, o=target)
     place = 2 if backward else 0
-    same = {
-        other
-        for fact in chain
-        for other in facts
-        if other[1] == fact[1] and (other[place] == fact[place] if fact == chain[-1] else other == fact)
-    }
-    where = sorted({one for fact in same for one in places[fact]})
+    same = [other for other in places if other[1] == plan.fact[1] and other[place] == plan.fact[place]]
+    where = sorted({one for fact in (*same, *([plan.clue] if plan.clue else [])) for one in places[fact]})
     documents = tuple(sorted({document for document, _, _ in where}))
     return SupportedQuestion(text, documents, tuple(where), subject if backward else target)
