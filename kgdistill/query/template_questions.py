@@ -150,7 +150,7 @@ def _descriptions(facts: Sequence[Fact], spelled: Mapping[Fact, Fact]) -> Iterat
     heads = {fact[0]: spelled[fact][2] for fact in reversed(facts) if fact[1] in KINDS}
     for subject, own in _by_subject(facts).items():
         clues = [fact for fact in own if named(spelled[fact][2]) and fact[1] not in KINDS]
-        asked = [fact for fact in own if clues and fact[1] != clues[0][1]]
+        asked = [fact for fact in own if clues and fact[1] not in (clues[0][1], *KINDS)]
         if subject in heads and asked:
             _, relation, target = spelled[clues[0]]
             yield _Plan(f"the {heads[subject]} {relation} {target}", asked[0], clues[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 
@@ -78,19 +78,25 @@ def application(
         task = question(request.method, request.scope["query_string"], kind, body, accept, pool.limits.seconds)
         return _response(await _while_there(request, pool, task))
 
-    async def ask(request: Request) -> Response:
-        asked = asked_in(request.headers.get("content-type", ""), await _body(request))
-        try:
-            told = await reply(desk, Lookup(pool, about.base), asked.question, as_sparql=asked.sparql)
-        except UserError as error:
-            raise unanswered(error) from error
-        return Response(msgspec.json.encode(told), headers=SAFE, media_type="application/json")
-
-    app.add_api_route("/ask", ask, methods=["POST"], include_in_schema=False)
+    app.add_api_route("/ask", _asking(desk, Lookup(pool, about.base)), methods=["POST"], include_in_schema=False)
     for path, endpoint in (("/", root), ("/.well-known/void", void)):
         app.add_api_route(path, endpoint, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/sparql", sparql, methods=["GET", "HEAD", "POST"], include_in_schema=False)
     return app
+
+
+def _asking(desk: Desk, lookup: Lookup) -> Callable[[Request], Awaitable[Response]]:
+    """What answers questions in plain words."""
+
+    async def ask(request: Request) -> Response:
+        asked = asked_in(request.headers.get("content-type", ""), await _body(request))
+        try:
+            told = await reply(desk, lookup, asked.question, as_sparql=asked.sparql)
+        except UserError as error:
+            raise unanswered(error) from error
+        return Response(msgspec.json.encode(told), headers=SAFE, media_type="application/json")
+
+    return ask
 
 
 def _root(request: Request) -> str:
