@@ -18,7 +18,7 @@ from kgdistill.engine import gating
 from kgdistill.errors import ModelError, SourceError, UserError
 from kgdistill.graph.store import write_store
 from kgdistill.query.gate import FEATURES, SHIPPED, Gate, admitted, load_gate, measure
-from kgdistill.query.gate_training import LEAST, RECALL, Case, SupportedQuestion, _cut, cases, train
+from kgdistill.query.gate_training import LEAST, MISTAKEN, RECALL, Case, SupportedQuestion, _cut, cases, train
 from kgdistill.query.retrieve import Found, open_retriever
 from kgdistill.query.template_questions import template_questions
 
@@ -139,8 +139,11 @@ def test_it_learns_what_tells_support_apart_and_when_nothing_is_said() -> None:
     learnt = train(lessons(200), "words", {"from": "here"})
     assert max(range(SIZE), key=lambda n: abs(learnt.weights[n])) == 0 and learnt.weights[0] > 0
     assert learnt.made["from"] == "here" and float(learnt.made["support recall in training"]) >= RECALL
-    for case in lessons(60, seed=1):
-        assert (learnt.relevance(case.table).max() >= learnt.answers) == case.said
+    best = {
+        said: [learnt.relevance(c.table).max() for c in lessons(60, seed=1) if c.said == said] for said in (True, False)
+    }
+    assert min(best[True]) >= learnt.answers, "what is said passes"
+    assert np.mean(np.array(best[False]) >= learnt.answers) < 2 * MISTAKEN, "most of the rest does not"
     assert train(lessons(200), "words", {"from": "here"}) == learnt, "the same cases give the same gate"
 
 
@@ -149,20 +152,12 @@ def test_too_few_questions_teach_nothing() -> None:
         train(lessons(2 * LEAST - 4), "words", {})
 
 
-@given(st.lists(st.tuples(st.floats(0, 1, width=16), st.booleans()), min_size=1, max_size=12))
-def test_the_cut_is_the_best_one(rows: list[tuple[float, bool]]) -> None:
-    scores, said = [score for score, _ in rows], [yes for _, yes in rows]
-    cut, accuracy = _cut(scores, said)
-    if all(said) or not any(said):
-        assert (cut, accuracy) == (0.0, 1.0)
-        return
-
-    def balanced(at: float) -> float:
-        yes = sum(score >= at for score, own in rows if own) / sum(said)
-        no = sum(score < at for score, own in rows if not own) / (len(said) - sum(said))
-        return (yes + no) / 2
-
-    assert balanced(cut) == pytest.approx(accuracy) == pytest.approx(max(map(balanced, [*scores, 2.0])))
+@given(st.lists(st.floats(0, 1), max_size=30))
+def test_the_cut_is_the_lowest_that_few_unsaid_questions_reach(scores: list[float]) -> None:
+    cut = _cut(scores)
+    allowed = int(MISTAKEN * len(scores))
+    assert sum(score >= cut for score in scores) <= allowed or cut == 0.0 == len(scores)
+    assert not scores or sum(score >= cut - 2e-6 for score in scores) > allowed
 
 
 @pytest.fixture(scope="module")
