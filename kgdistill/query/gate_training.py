@@ -22,8 +22,8 @@ COUNT = 20
 RECALL = 0.9
 """Share of the supporting passages found that the gate is to let through."""
 MISTAKEN = 0.4
-"""Share of the questions that the graph does not answer for which something may pass all the same. These are the hardest
-ones, about things that other documents mention, and the teacher can still say that it is not there; to be told so where
+"""Share of the questions that the graph does not answer for which something may pass all the same. They are the hardest
+ones, about things that other documents mention, and the teacher can still say that it is not there. To be told so where
 the graph does say it is the worse mistake."""
 LEAST = 12
 """Fewer questions with support teach nothing."""
