@@ -29,16 +29,8 @@ ENDINGS = "ttl, nq, trig, jsonld, rdf12.ttl, rdf12.trig, graphml, parquet, csv, 
 FAILURES = 3
 
 
-class Where(StrEnum):
-    local = "local"
-    ray = "ray"
-
-
-class ExtractFormat(StrEnum):
-    jsonl = "jsonl"
-    turtle = "turtle"
-    nquads = "nquads"
-    table = "table"
+Where = StrEnum("Where", "local ray")
+ExtractFormat = StrEnum("ExtractFormat", "jsonl turtle nquads table")
 
 
 class QueryFormat(StrEnum):
@@ -52,6 +44,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, e.
 Changes = Annotated[list[str], typer.Option("--set", metavar="stage.key=value", help="Change a setting; repeatable.")]
 Out = Annotated[Path | None, typer.Option(metavar="runs/NAME", help="Run folder; by default runs/ and the name.")]
 WithoutMerge = Annotated[list[str], typer.Option("--without-merge", metavar="ID", help="Undo a merge; repeatable.")]
+TeacherName = Annotated[str, typer.Option("--teacher", metavar="NAME", help="Model, recipe or server:URL#MODEL.")]
 Workers = Annotated[int, typer.Option(min=0, help="Workers; 0: as many as the teacher makes use of.")]
 
 
@@ -85,7 +78,7 @@ def run(
         write_report(folder)
         raise
     write_report(folder)
-    _finish(folder)
+    show(folder, failures=False)
     if state.failures:
         raise typer.Exit(FAILURES)
 
@@ -174,9 +167,7 @@ def query(
 def search(
     run: RunFolder,
     text: Annotated[str, typer.Argument(metavar="WORDS", help="A question, words, or with `names` a name.")],
-    method: Annotated[
-        str, typer.Option(help="As in docs/retrieval.md; `names` finds entities.")
-    ] = "graph_propositions",
+    method: Annotated[str, typer.Option(help="See docs/retrieval.md; `names`: entities.")] = "graph_propositions",
     count: Annotated[int, typer.Option(min=1, help="How much to find.")] = 10,
     format: Annotated[QueryFormat, typer.Option(help="What to print.")] = QueryFormat.table,
     encoder: Annotated[str, typer.Option(help="A sentence-transformers model in place of the embedded one.")] = "",
@@ -185,6 +176,21 @@ def search(
     from kgdistill.query.searching import searched
 
     typer.echo(searched(run, text, method, count, format.value, encoder, _complain))
+
+
+@app.command()
+def ask(
+    run: RunFolder,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question in plain words.")],
+    teacher: TeacherName = "",
+    sparql: Annotated[bool, typer.Option("--sparql", help="Turn it into SPARQL, show that and run it.")] = False,
+    gate: Annotated[Path | None, typer.Option(metavar="gate.json", help="A gate of your own.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Answer a question from a run's evidence alone, with citations, or say that it is not in the graph."""
+    from kgdistill.serve.asking import ask_run
+
+    typer.echo(ask_run(run, question, teacher, gate, sparql=sparql, plain=not json))
 
 
 @app.command()
@@ -198,6 +204,7 @@ def serve(
     max_result: Annotated[int, typer.Option(min=1, help="MiB that an answer may have.")] = 256,
     max_memory: Annotated[int, typer.Option(min=256, help="MiB that a query may take.")] = 4096,
     workers: Annotated[int, typer.Option(min=0, help="Queries at the same time; 0: as many as cores.")] = 0,
+    teacher: TeacherName = "",
 ) -> None:
     """Answer SPARQL over HTTP from a run's knowledge graph, until Ctrl-C."""
     from kgdistill.query.pool import limits_of
@@ -205,15 +212,16 @@ def serve(
 
     bounds = limits_of(workers, timeout, max_result, max_memory)
     announce = lambda address: _complain(f"{run} is at {address}, SPARQL at {address}sparql; Ctrl-C stops")  # noqa: E731
-    serve_run(run, host=host, port=port, token=token, origins=tuple(cors), limits=bounds, announce=announce)
+    sites = tuple(cors)
+    serve_run(run, host=host, port=port, token=token, origins=sites, teacher=teacher, limits=bounds, announce=announce)
 
 
 @app.command()
-def mcp(run: RunFolder) -> None:
-    """Offer search, facts, path and sparql to a language-model client (MCP over standard input and output)."""
+def mcp(run: RunFolder, teacher: TeacherName = "") -> None:
+    """Offer search, facts, path, sparql and ask to a language-model client (MCP over standard input and output)."""
     from kgdistill.serve.model_context import serve_tools
 
-    serve_tools(run)
+    serve_tools(run, teacher)
 
 
 @app.command()
@@ -234,9 +242,7 @@ def export(
 def forget(
     run: RunFolder,
     document: Annotated[list[str], typer.Argument(metavar="DOC...", help="Ids of documents, as in the graph.")],
-    keep_students: Annotated[
-        bool, typer.Option("--keep-students", help="Also those that have learnt from it.")
-    ] = False,
+    keep_students: Annotated[bool, typer.Option("--keep-students", help="Also those that learnt from it.")] = False,
 ) -> None:
     """Take a document out of a run with all that only it has said; no later run brings it back."""
     from kgdistill.engine.forget import forget as forget_documents
@@ -270,12 +276,6 @@ def _show(what: RenderableType) -> None:
     if not console.is_terminal:
         console = Console(width=160)
     console.print(what)
-
-
-def _finish(folder: Path) -> None:
-    from kgdistill.engine.summary import summary
-
-    _show(summary(folder))
 
 
 def _complain(line: str) -> None:

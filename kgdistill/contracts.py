@@ -89,6 +89,8 @@ class Request(Struct, frozen=True, omit_defaults=True):
     """Search for constrained replies, where the teacher can (`local`); None: sample them under a grammar."""
     weigh: tuple[str, ...] = ()
     """Texts for the prompt's BLANKs, in order: nothing is sampled, and the reply says how likely they are there."""
+    grammar: str = ""
+    """Grammar (EBNF in xgrammar's notation) that the reply must obey; not together with `schema` or `constraints`."""
 
     @property
     def key(self) -> str:

@@ -139,6 +139,7 @@ def test_help_comes_at_once() -> None:
 
 
 WORKING = {
+    "amar2025",
     "choubey2024synthkg",
     "hao2023bertnet",
     "howard2024neurocomparatives",

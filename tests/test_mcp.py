@@ -65,7 +65,7 @@ def test_a_client_finds_its_way_through_the_graph(store: Path) -> None:
 
     async def conversation(client: Client) -> None:
         offered = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert set(offered) == {"search", "facts", "path", "sparql"}
+        assert set(offered) == {"search", "facts", "path", "sparql", "ask"}
         assert all(tool.description and tool.annotations.read_only_hint for tool in offered.values())
         assert "3 documents with 7 facts" in str(client.instructions)
         assert [row["name"] for row in await rows(client, "search", text="m. cur")] == ["Marie Curie"]
@@ -89,6 +89,28 @@ def test_a_client_finds_its_way_through_the_graph(store: Path) -> None:
         assert await rows(client, "path", start="Warsaw", end="Warsaw") == []
         answer = json.loads((await client.call_tool("sparql", {"query": asked})).content[0].text)
         assert [row["name"]["value"] for row in answer["results"]["bindings"]] == named
+
+    talk(store, conversation)
+
+
+def test_a_client_asks_in_plain_words(store: Path) -> None:
+    async def ask(client: Client, **arguments: Any) -> dict[str, Any]:
+        found = await client.call_tool("ask", arguments)
+        assert not found.is_error, found.content
+        answer: dict[str, Any] = json.loads(found.content[0].text)
+        return answer
+
+    async def conversation(client: Client) -> None:
+        told = await ask(client, question="Where was Marie Curie born?")
+        assert told["kind"] in ("answer", "extract", "absent") and (told["citations"] or told["kind"] == "absent")
+        text = curie().document.text
+        assert all(text[one["start"] : one["end"]] == one["quote"] for one in told["citations"])
+        nothing = await ask(client, question="Which team won the football cup of Brazil in 1994?")
+        assert (nothing["kind"], nothing["text"], nothing["citations"]) == ("absent", "not in the graph", [])
+        found = await ask(client, question="Where was Marie Curie born?", as_sparql=True)
+        assert "FROM <" in found["sparql"] and found["answer"]
+        assert "plain words" in await mistake(client, "ask", question="?!")
+        assert await mistake(client, "ask", question="")
 
     talk(store, conversation)
 

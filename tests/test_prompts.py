@@ -1,5 +1,7 @@
 """Prompts are strict, closed to hostile text, and replies are read as what they are."""
 
+import json
+
 import jinja2
 import pytest
 from hypothesis import given
@@ -77,8 +79,21 @@ def test_reading_forgives_fences_and_chatter_only() -> None:
             schemas.read(reply, schemas.EntityList)
 
 
+def test_an_answer_cites_what_was_shown_and_is_read_as_it_is_written() -> None:
+    shape = json.loads(schemas.answer_citing(3))["$defs"]["CitedAnswer"]["properties"]
+    assert shape["cited"] == {"type": "array", "items": {"enum": [1, 2, 3]}, "maxItems": 8}
+    reply = schemas.CitedAnswer([1, 2], "Here.")
+    assert schemas.read(f"Sure:\n{schemas.write(reply)}", schemas.CitedAnswer) == reply
+
+
 def test_schemas_are_bounded() -> None:
-    for shape in (schemas.EntityList, schemas.PropositionList, schemas.Rewriting, schemas.Definition):
+    for shape in (
+        schemas.EntityList,
+        schemas.PropositionList,
+        schemas.Rewriting,
+        schemas.Definition,
+        schemas.CitedAnswer,
+    ):
         text = schemas.schema(shape)
         assert text.count('"type":"array"') == text.count("maxItems")
         assert text.count('"type":"string"') <= text.count("maxLength")

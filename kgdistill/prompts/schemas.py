@@ -75,6 +75,13 @@ class NewEvent(Struct, frozen=True, forbid_unknown_fields=True):
     event: Name
 
 
+class CitedAnswer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reply to `answer`: the numbers of the propositions that say so, then what they say."""
+
+    cited: Annotated[list[int], Meta(max_length=8)]
+    answer: Sentence
+
+
 @cache
 def schema(shape: type[Any]) -> str:
     """JSON schema of a reply, as text (keys in the order of the fields)."""
@@ -86,6 +93,13 @@ def propositions_about(subjects: Sequence[str], *, brief: bool = False) -> str:
     plain = msgspec.json.schema(PropositionList)
     names = [_spaced(name) if brief else name for name in subjects]
     plain["$defs"]["StatedClaim"]["properties"]["subject"] = {"enum": names}
+    return msgspec.json.encode(plain).decode()
+
+
+def answer_citing(shown: int) -> str:
+    """JSON schema of a `CitedAnswer` that cites none but propositions 1 to `shown`."""
+    plain = msgspec.json.schema(CitedAnswer)
+    plain["$defs"]["CitedAnswer"]["properties"]["cited"]["items"] = {"enum": list(range(1, shown + 1))}
     return msgspec.json.encode(plain).decode()
 
 

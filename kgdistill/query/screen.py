@@ -37,7 +37,7 @@ def screen(sparql: str) -> None:
     for text in (sparql, _ESCAPE.sub(_character, sparql)):
         if any(found["service"] for found in _SERVICE.finditer(text)):
             raise UserError("SERVICE is refused: queries are answered from this graph alone")
-        for word in _words(text):
+        for word in keywords(text):
             if word in _FORMS:
                 break
             if word in _UPDATES:
@@ -47,10 +47,11 @@ def screen(sparql: str) -> None:
 def chooses_graphs(sparql: str) -> bool:
     """Whether the query has a FROM of its own."""
     text = _ESCAPE.sub(_character, sparql)
-    return "FROM" in text.upper() and "FROM" in _words(text)
+    return "FROM" in text.upper() and "FROM" in keywords(text)
 
 
-def _words(text: str) -> Iterator[str]:
+def keywords(text: str) -> Iterator[str]:
+    """The bare words of a query, in capitals: none of what stands in strings, addresses, comments or names."""
     return (token["word"].upper() for token in _TOKEN.finditer(text) if token["word"])
 
 

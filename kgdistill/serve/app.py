@@ -1,22 +1,27 @@
-"""The web application: the SPARQL endpoint, and at its root the page for people or the description for programs."""
+"""The web application: the SPARQL endpoint, questions in plain words, and at its root the page or the description."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from kgdistill.errors import UserError
 from kgdistill.query.pool import Answered, Pool
 from kgdistill.query.worker import Task
 from kgdistill.serve import describe
+from kgdistill.serve.asking import Desk, reply
 from kgdistill.serve.guard import Guard
+from kgdistill.serve.inquiries import asked_in, unanswered
+from kgdistill.serve.lookup import Lookup
 from kgdistill.serve.negotiate import GRAPHS, PAGE, choose
 from kgdistill.serve.page import Page
 from kgdistill.serve.protocol import STATUS, Refusal, question, unacceptable
@@ -34,7 +39,9 @@ SAFE = {"X-Content-Type-Options": "nosniff"}
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def application(page: Page, pool: Pool, lifespan: Lifespan, *, token: str, origins: tuple[str, ...]) -> FastAPI:
+def application(
+    page: Page, pool: Pool, desk: Desk, lifespan: Lifespan, *, token: str, origins: tuple[str, ...]
+) -> FastAPI:
     """The service over one graph, with its page. `origins` may ask from their pages (CORS).
 
     `token` is asked of everybody, if given. The pool must be started in `lifespan`, or before.
@@ -75,10 +82,25 @@ def application(page: Page, pool: Pool, lifespan: Lifespan, *, token: str, origi
         task = question(request.method, request.scope["query_string"], kind, body, accept, pool.limits.seconds)
         return _response(await _while_there(request, pool, task))
 
+    app.add_api_route("/ask", _asking(desk, Lookup(pool, about.base)), methods=["POST"], include_in_schema=False)
     for path, endpoint in (("/", root), ("/.well-known/void", void)):
         app.add_api_route(path, endpoint, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/sparql", sparql, methods=["GET", "HEAD", "POST"], include_in_schema=False)
     return app
+
+
+def _asking(desk: Desk, lookup: Lookup) -> Callable[[Request], Awaitable[Response]]:
+    """What answers questions in plain words."""
+
+    async def ask(request: Request) -> Response:
+        asked = asked_in(request.headers.get("content-type", ""), await _body(request))
+        try:
+            told = await reply(desk, lookup, asked.question, as_sparql=asked.sparql)
+        except UserError as error:
+            raise unanswered(error) from error
+        return Response(msgspec.json.encode(told), headers=SAFE, media_type="application/json")
+
+    return ask
 
 
 def _root(request: Request) -> str:

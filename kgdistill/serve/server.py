@@ -12,10 +12,12 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from kgdistill.catalog import teacher_named
 from kgdistill.errors import UserError
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.query.pool import Limits, Pool
 from kgdistill.serve.app import Lifespan, application
+from kgdistill.serve.asking import Asker, Desk
 from kgdistill.serve.page import Page
 
 TOKEN_LETTERS = 16
@@ -32,6 +34,7 @@ def serve(
     port: int = 8008,
     token: str = "",
     origins: tuple[str, ...] = (),
+    teacher: str = "",
     limits: Limits = Limits(),  # noqa: B008  # it is frozen
     announce: Callable[[str], None] = lambda address: None,
 ) -> None:
@@ -48,7 +51,9 @@ def serve(
         address = f"http://{f'[{own}]' if ':' in own else own}:{number}/"
         pool = Pool(graph.folder / "oxigraph", graph.prefixes, limits)
         page = Page(run, graph, pool, open_to_review=bool(token) or ipaddress.ip_address(own).is_loopback)
-        build = partial(application, page, pool, token=token, origins=origins)
+        # Waiting and computing each have the limit's seconds.
+        desk = Desk(partial(Asker, run, teacher_named(teacher)), 2 * limits.seconds)
+        build = partial(application, page, pool, desk, token=token, origins=origins)
         _run(build, pool, listening, partial(announce, address))
 
 

@@ -36,10 +36,14 @@ def course_of(constraints: Constraints) -> Course:
 
 
 def clause_grammar(request: Request, chat: bool) -> str:
-    """The grammar that binds a sample of the request, "" where it has no clauses. Raises TeacherError.
+    """The grammar that binds a sample of the request: its own, that of its clauses, or "". Raises TeacherError.
 
     A reply in a chat begins anew; after a plain prompt it goes on with the prompt's last word or behind it.
     """
+    if request.grammar:
+        if request.schema or request.constraints:
+            raise TeacherError("a reply obeys a grammar, a JSON schema or clauses: one of them")
+        return request.grammar
     if request.constraints is None:
         return ""
     if request.schema:

@@ -104,7 +104,8 @@ def write(
             "type": "json_schema",
             "json_schema": {"name": "reply", "strict": True, "schema": schema},
         }
-    if request.constraints:  # vLLM's own field; endpoints that do not know it refuse the request or ignore it
+    if request.constraints or request.grammar:
+        # vLLM's own field; endpoints that do not know it refuse the request or ignore it.
         body["structured_outputs"] = {"grammar": clause_grammar(request, chat)}
     return _encoder.encode(body | extra)
 
