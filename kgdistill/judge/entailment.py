@@ -1,4 +1,7 @@
-"""Entailment: does one text follow from another, or contradict it? Any Hugging Face classifier of text pairs serves."""
+"""Entailment: does one text follow from another, or contradict it? Any Hugging Face classifier of text pairs serves.
+
+The one that ships (`kgdistill-mini-entailment`) is such a classifier too, its weights stored as 8-bit rows.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kgdistill.errors import ModelError
+from kgdistill.judge import eight_bit
 
+EMBEDDED = "kgdistill-mini-entailment"
+"""Name of the classifier that ships with the package."""
+NAME = "entailment"
+"""Name of its verdicts."""
 _BATCH = 32
 _MOST_TOKENS = 256
 
@@ -16,20 +24,18 @@ class Entailment:
     """A sequence classifier for natural language inference; which label means what is read from its config."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
-        self._model, self._tokenizer = model, tokenizer
+        self.model, self.tokenizer = model, tokenizer
         self._entails, self._contradicts = places(model.config.id2label, name)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> Entailment:
         """The model in `folder`, on a GPU where there is one. Raises ModelError."""
         import torch
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoTokenizer
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True
-            )
+            model = _stored(folder)
         except Exception as error:  # whatever is wrong with a folder comes out of here in many types
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"{folder}: cannot be loaded as a classifier of text pairs: {reason}") from error
@@ -47,17 +53,28 @@ class Entailment:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 part = order[start : start + _BATCH]
-                batch = self._tokenizer(
+                batch = self.tokenizer(
                     [pairs[place][0] for place in part],
                     [pairs[place][1] for place in part],
                     padding=True,
                     truncation=True,
                     max_length=_MOST_TOKENS,
                     return_tensors="pt",
-                ).to(self._model.device)
-                for place, row in zip(part, self._model(**batch).logits.softmax(-1).tolist(), strict=True):
+                ).to(self.model.device)
+                for place, row in zip(part, self.model(**batch).logits.softmax(-1).tolist(), strict=True):
                     found[place] = (row[self._entails], 0.0 if self._contradicts < 0 else row[self._contradicts])
         return found
+
+
+def _stored(folder: Path) -> Any:
+    """The model, from 8-bit rows where the folder has them."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    if not (folder / eight_bit.FILE).is_file():
+        return AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+    model.load_state_dict(eight_bit.load(folder))
+    return model
 
 
 def places(labels: Mapping[int, str], name: str) -> tuple[int, int]:

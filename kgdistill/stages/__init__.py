@@ -14,11 +14,14 @@ from kgdistill.stages.comparatives import (
     Settle,
     TrainDiscriminator,
 )
+from kgdistill.stages.entailment import TrainEntailment
 from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
+from kgdistill.stages.propositions import JudgePropositions, SegmentText
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
 from kgdistill.stages.school import School
 from kgdistill.stages.seeds import Seeds
+from kgdistill.stages.segmenter import SegmentByStudent, TrainSegmenter, WeighPropositions
 
 STAGES: dict[str, type[Stage]] = {
     "read": Read,
@@ -37,6 +40,11 @@ STAGES: dict[str, type[Stage]] = {
     "filter_comparatives": FilterComparatives,
     "orders": Orders,
     "settle": Settle,
+    "propositions": SegmentText,
+    "judge_propositions": JudgePropositions,
+    "segmenter": TrainSegmenter,
+    "segment": SegmentByStudent,
+    "weigh_propositions": WeighPropositions,
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,
@@ -53,6 +61,7 @@ STAGES: dict[str, type[Stage]] = {
     "extract": Extract,
     "score": Score,
     "school": School,
+    "entailment": TrainEntailment,
     "benchmarks": Benchmarks,
     "documents": Documents,
     "plant": Plant,
