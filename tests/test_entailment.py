@@ -92,11 +92,11 @@ def test_eight_bit_rows_are_off_by_half_a_step(rows: list[list[float]]) -> None:
 def pairs() -> list[tuple[str, str, str]]:
     """What is learnt in seconds: "red" entails, "blue" contradicts, all else is neutral."""
     words = {"entailment": "red", "contradiction": "blue", "neutral": "green"}
-    return [(f"Ann saw {n} birds", f"a {word} bird", label) for n in range(60) for label, word in words.items()]
+    return [(f"Ann saw {n} birds", f"a {word} bird", label) for n in range(1000) for label, word in words.items()]
 
 
 def test_training_ends_in_a_folder_that_any_caller_can_load(tmp_path: Path) -> None:
-    chosen = EntailmentSettings(learning_rate=5e-3, batch_tokens=256, frozen=False, dropout=0.0)
+    chosen = EntailmentSettings(learning_rate=2e-3, batch_tokens=256, frozen=False, dropout=0.0)
     encoder = tiny_encoder(tmp_path / "encoder")
     model = train_entailment(pairs(), encoder, chosen, tmp_path / "checkpoints")
     save_entailment(model, tmp_path / "judge")

@@ -1,4 +1,4 @@
-"""The whole recipe of propositions through the engine, with small models: graph, report, notebook; and what stops it."""
+"""The whole recipe of propositions through the engine, with small models: graph, report, notebook; what stops it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from kgdistill.engine.recipe import Recipe, decode
 from kgdistill.engine.runner import run
 from kgdistill.errors import RecipeError, UserError
 from kgdistill.evaluate.comparison import read_comparison
+from kgdistill.evaluate.report import write_report
 from kgdistill.generate.propositions import WHOLE
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.records import Proposition, Reading
@@ -125,7 +126,7 @@ def test_student_and_teacher_stand_side_by_side(finished: Path) -> None:
     folder = latest(finished, "segmenter").folder
     assert json.loads((folder / "kgdistill.json").read_text())["brief"] is True
     assert "no" in (folder / "README.md").read_text()
-    assert "Propositions side by side" in (finished / "report.html").read_text(encoding="utf-8")
+    assert "Propositions side by side" in write_report(finished).read_text(encoding="utf-8")
 
 
 def test_the_notebook_runs_on_it(
@@ -157,7 +158,7 @@ def test_what_is_kept_is_learnt_where_nothing_is_measured(folders: dict[str, Pat
     state = json.loads((tmp_path / "run" / "run.json").read_text())
     assert "sentences of this run learnt" in json.dumps(state)
     tables["refine"] = {"rules": {"min_score": 1.0}}
-    with pytest.raises(UserError, match=r"segmenter: there are no sentences .* seed_folder"):
+    with pytest.raises(UserError, match=r"segmenter: there are no sentences .*seed_folder"):
         run(recipe(folders, *stages, **tables), tmp_path / "run", workers=0, progress=Quiet())
 
 

@@ -1,4 +1,4 @@
-"""Propositions: one block for each sentence whatever a teacher says, the marked notation, windows, and the four figures."""
+"""Propositions: one block for each sentence whatever a teacher says, the notation, windows, and the four figures."""
 
 from __future__ import annotations
 

@@ -8,13 +8,12 @@ proposition, for a gold one that it entails and that entails it. Macro-averaged 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from msgspec import Struct
 
-from kgdistill.text.overlap import rouge1, words
+from kgdistill.text.overlap import contains, rouge1, words
 
 Entails = Callable[[Sequence[tuple[str, str]]], Sequence[float]]
 """For each (premise, hypothesis) the probability, in [0, 1], that the first entails the second."""
@@ -139,9 +138,4 @@ def harmonic(one: float | None, other: float | None) -> float | None:
 
 def by_words(pairs: Sequence[tuple[str, str]]) -> list[float]:
     """An entailment without a model: 1 where all content words of the hypothesis stand in the premise, else 0."""
-    return [float(_content(hypothesis) <= _content(premise)) for premise, hypothesis in pairs]
-
-
-def _content(text: str) -> set[str]:
-    empty = "a an and are at by for from in is it of on or that the this to was were which who with"
-    return set(words(re.sub(r"['’]s\b", "", text.casefold()))) - set(empty.split())
+    return [float(contains(premise, hypothesis)) for premise, hypothesis in pairs]

@@ -11,11 +11,14 @@ from typing import Any
 
 from kgdistill.errors import ModelError
 from kgdistill.judge import eight_bit
+from kgdistill.text.overlap import contains
 
 EMBEDDED = "kgdistill-mini-entailment"
 """Name of the classifier that ships with the package."""
 NAME = "entailment"
 """Name of its verdicts."""
+WORDS = "words"
+"""Name of the judge that has no model: a text entails what has no content words but its own."""
 _BATCH = 32
 _MOST_TOKENS = 256
 
@@ -64,6 +67,13 @@ class Entailment:
                 for place, row in zip(part, self.model(**batch).logits.softmax(-1).tolist(), strict=True):
                     found[place] = (row[self._entails], 0.0 if self._contradicts < 0 else row[self._contradicts])
         return found
+
+
+class WordsEntailment:
+    """Stands in for a classifier: 1.0 where the premise has all content words of the hypothesis, else 0.0."""
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, float]]:
+        return [(float(contains(premise, hypothesis)), 0.0) for premise, hypothesis in pairs]
 
 
 def _stored(folder: Path) -> Any:

@@ -17,10 +17,21 @@ from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import RecipeError
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.evaluate.entailing import Measured, measure
+from kgdistill.judge.entailment import WORDS, Entailment, WordsEntailment
 from kgdistill.records import content_id
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights
+
+
+def open_entailment(name: str) -> Entailment | WordsEntailment:
+    """The judge of this name: "words", a folder, or a hub name. Raises ModelError."""
+    return WordsEntailment() if name == WORDS else Entailment.from_pretrained(weights.find_folder(name))
+
+
+def entailment_fingerprint(name: str) -> str:
+    """Changes when the judge of this name does. Raises ModelError where it is not there."""
+    return WORDS if name == WORDS else weights.fingerprint(weights.find_folder(name))
 
 
 class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +65,6 @@ class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
     def run(self, records: Iterator[object], bench: Bench) -> None:
         import torch
 
-        from kgdistill.judge.entailment import Entailment
         from kgdistill.judge.entailment_network import EntailmentSettings, save_entailment, train_entailment
 
         torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))

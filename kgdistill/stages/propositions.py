@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from kgdistill.contracts import Bench, ShardStage
 from kgdistill.generate.propositions import JUDGE, WHOLE, Propositions
 from kgdistill.judge.combine import Combine, combine
-from kgdistill.judge.entailment import EMBEDDED, NAME, Entailment
+from kgdistill.judge.entailment import EMBEDDED, NAME
 from kgdistill.records import Claim, Proposition, Reading, Verdict
 from kgdistill.stages.build import TEACHER, booked, per_reading, reclaimed
-from kgdistill.teacher import weights
+from kgdistill.stages.entailment import entailment_fingerprint, open_entailment
 from kgdistill.text.propositions import sentences_of
 
 
@@ -42,7 +42,7 @@ class JudgePropositions(ShardStage, frozen=True, forbid_unknown_fields=True):
     gives: ClassVar[str] = "readings"
 
     entailment: str = EMBEDDED
-    """Folder or hub name of a classifier of text pairs."""
+    """Folder or hub name of a classifier of text pairs; "words": a statement is entailed by a text with its words."""
     context: int = 2
     """Sentences before a claim's own that the text to entail it may begin with."""
     combine: Combine = Combine(weights={NAME: 1.0, JUDGE: 1.0}, how="minimum")
@@ -53,13 +53,13 @@ class JudgePropositions(ShardStage, frozen=True, forbid_unknown_fields=True):
     """CPU threads; 0: all cores."""
 
     def fingerprint(self) -> str:
-        return weights.fingerprint(weights.find_folder(self.entailment))
+        return entailment_fingerprint(self.entailment)
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         import torch
 
         torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
-        model = Entailment.from_pretrained(weights.find_folder(self.entailment))
+        model = open_entailment(self.entailment)
         for reading in records:
             asked = list(self._asked(reading))
             best: dict[str, float] = {}

@@ -22,8 +22,9 @@ from kgdistill.evaluate.benchmarks import set_of
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.evaluate.propositions import Cut, Figures, measure
 from kgdistill.generate.propositions import Propositions
-from kgdistill.judge.entailment import EMBEDDED, Entailment
+from kgdistill.judge.entailment import EMBEDDED
 from kgdistill.records import ChunkGraph, Proposition, Reading, content_id
+from kgdistill.stages.entailment import entailment_fingerprint, open_entailment
 from kgdistill.stages.measure import gold_of
 from kgdistill.storage.shards import read_records, write_bytes, write_records
 from kgdistill.storage.sources import fingerprint
@@ -159,7 +160,7 @@ class WeighPropositions(CorpusStage, frozen=True, forbid_unknown_fields=True):
     gives: ClassVar[str] = "weighed"
 
     entailment: str = EMBEDDED
-    """Folder or hub name of a classifier of text pairs."""
+    """Folder or hub name of a classifier of text pairs; "words": a statement is entailed by a text with its words."""
     nearest: int = 5
     """Each proposition is held against so many gold ones, those that share most words with it; 0: all."""
     most: int = 0
@@ -168,13 +169,13 @@ class WeighPropositions(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """CPU threads; 0: all cores."""
 
     def fingerprint(self) -> str:
-        return weights.fingerprint(weights.find_folder(self.entailment))
+        return entailment_fingerprint(self.entailment)
 
     def run(self, records: Iterator[Reading], bench: Bench) -> None:
         import torch
 
         torch.set_num_threads(self.threads or len(os.sched_getaffinity(0)))
-        model = Entailment.from_pretrained(weights.find_folder(self.entailment))
+        model = open_entailment(self.entailment)
         readings = [reading for reading in records if reading.chunks][: self.most or None]
         gold = {}
         if bench.has("gold"):
