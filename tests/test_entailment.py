@@ -12,15 +12,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from students import tiny_encoder
+from transformers import AutoTokenizer
 
 from kgdistill.distill.entailment_pairs import FALSE, TRUE, denied, examples, exchanged, other_number
 from kgdistill.distill.lessons import read_seed, split_of
 from kgdistill.distill.swaps import SeedDocument, SeedFact
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError, RecipeError
-from kgdistill.evaluate.entailing import measure
+from kgdistill.evaluate.entailing import area, measure
 from kgdistill.judge import eight_bit
-from kgdistill.judge.entailment import EMBEDDED, Entailment
+from kgdistill.judge.entailment import EMBEDDED, Entailment, encode
 from kgdistill.judge.entailment_network import LABELS, EntailmentSettings, save_entailment, train_entailment
 from kgdistill.teacher.weights import find_folder
 
@@ -90,25 +91,43 @@ def test_eight_bit_rows_are_off_by_half_a_step(rows: list[list[float]]) -> None:
 
 
 def pairs() -> list[tuple[str, str, str]]:
-    """What is learnt in seconds: "red" entails, "blue" contradicts, all else is neutral."""
-    words = {"entailment": "red", "contradiction": "blue", "neutral": "green"}
-    return [(f"Ann saw {n} birds", f"a {word} bird", label) for n in range(1000) for label, word in words.items()]
+    """What is learnt in seconds: what the premise has is entailed, what it has not is neutral."""
+    birds = ("robin", "wren", "owl", "crow", "duck", "swan", "gull", "lark")
+    return [
+        (f"Ann saw a {one} and a {other}", f"a {said}", "entailment" if said in (one, other) else "neutral")
+        for one in birds
+        for other in birds
+        for said in (one, other, *random.Random(one + other).sample([b for b in birds if b not in (one, other)], 2))
+    ]
 
 
 def test_training_ends_in_a_folder_that_any_caller_can_load(tmp_path: Path) -> None:
-    chosen = EntailmentSettings(learning_rate=2e-3, batch_tokens=256, frozen=False, dropout=0.0)
+    chosen = EntailmentSettings(learning_rate=3e-3, batch_tokens=256, frozen=False, dropout=0.0)
     encoder = tiny_encoder(tmp_path / "encoder")
-    model = train_entailment(pairs(), encoder, chosen, tmp_path / "checkpoints")
+    model = train_entailment(pairs() * 4, encoder, chosen, tmp_path / "checkpoints")
     save_entailment(model, tmp_path / "judge")
     assert not list((tmp_path / "judge").glob("*.bin")) and (tmp_path / "judge" / eight_bit.FILE).is_file()
     stored = Entailment.from_pretrained(tmp_path / "judge")
-    found = stored.score([("Ann saw 7 birds", f"a {word} bird") for word in ("red", "blue", "green")])
-    assert found[0][0] > 0.8 and found[1][1] > 0.8 and max(found[2]) < 0.5
-    again = train_entailment(pairs(), encoder, chosen, tmp_path / "checkpoints")
-    assert again.score([("a", "b")])[0] == pytest.approx(model.score([("a", "b")])[0], abs=1e-5), "resumed at its end"
+    asked = [(premise, hypothesis) for premise, hypothesis, _ in pairs()]
+    scores = [score for score, _ in stored.score(asked)]
+    true = [score for score, (_, _, label) in zip(scores, pairs(), strict=True) if label == "entailment"]
+    false = [score for score, (_, _, label) in zip(scores, pairs(), strict=True) if label == "neutral"]
+    assert area(true, false) > 0.9, "what is new in a hypothesis is marked, so that this is learnt at once"
+    again = train_entailment(pairs() * 4, encoder, chosen, tmp_path / "checkpoints")
+    assert again.score(asked[:1])[0] == pytest.approx(model.score(asked[:1])[0], abs=1e-5), "resumed at its end"
     (tmp_path / "judge" / eight_bit.FILE).write_bytes(b"x")
     with pytest.raises(ModelError, match="classifier of text pairs"):
         Entailment.from_pretrained(tmp_path / "judge")
+
+
+def test_new_pieces_of_a_hypothesis_are_marked() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model_folder())
+    pair = [("Ann was born in 1901.", "Ann was born in 1902.")]
+    [marks] = encode(tokenizer, pair, 64, True)["token_type_ids"]
+    [ids] = encode(tokenizer, pair, 64, True)["input_ids"]
+    new = [tokenizer.decode([token]) for token, mark in zip(ids, marks, strict=True) if mark]
+    assert new == ["1902"]
+    assert sum(encode(tokenizer, pair, 64, False)["token_type_ids"][0]) == 7, "else it says which text is which"
 
 
 def test_bad_settings_and_data_are_one_clear_line(tmp_path: Path) -> None:

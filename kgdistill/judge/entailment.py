@@ -17,6 +17,8 @@ EMBEDDED = "kgdistill-mini-entailment"
 """Name of the classifier that ships with the package."""
 NAME = "entailment"
 """Name of its verdicts."""
+MARKED = "marks_new_pieces"
+"""Set in the config of a classifier that is told which word pieces of a hypothesis its premise does not have."""
 WORDS = "words"
 """Name of the judge that has no model: a text entails what has no content words but its own."""
 _BATCH = 32
@@ -29,6 +31,7 @@ class Entailment:
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
         self.model, self.tokenizer = model, tokenizer
         self._entails, self._contradicts = places(model.config.id2label, name)
+        self._marked = bool(getattr(model.config, MARKED, False))
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> Entailment:
@@ -56,17 +59,29 @@ class Entailment:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 part = order[start : start + _BATCH]
-                batch = self.tokenizer(
-                    [pairs[place][0] for place in part],
-                    [pairs[place][1] for place in part],
-                    padding=True,
-                    truncation=True,
-                    max_length=_MOST_TOKENS,
-                    return_tensors="pt",
-                ).to(self.model.device)
+                encoded = encode(self.tokenizer, [pairs[place] for place in part], _MOST_TOKENS, self._marked)
+                batch = self.tokenizer.pad(encoded, return_tensors="pt").to(self.model.device)
                 for place, row in zip(part, self.model(**batch).logits.softmax(-1).tolist(), strict=True):
                     found[place] = (row[self._entails], 0.0 if self._contradicts < 0 else row[self._contradicts])
         return found
+
+
+def encode(tokenizer: Any, pairs: Sequence[tuple[str, str]], most: int, marked: bool) -> dict[str, list[list[int]]]:
+    """Token ids and masks of pairs, not padded.
+
+    With `marked` the second token type does not say "hypothesis" (the separator does), but "a piece of the hypothesis
+    that the premise does not have". A small encoder takes long to learn that comparison, and needs it for most answers.
+    """
+    batch = tokenizer([one for one, _ in pairs], [other for _, other in pairs], truncation=True, max_length=most)
+    found = {name: list(rows) for name, rows in batch.items()}
+    if marked:
+        found["token_type_ids"] = [_new(ids, batch.sequence_ids(row)) for row, ids in enumerate(batch["input_ids"])]
+    return found
+
+
+def _new(ids: Sequence[int], sides: Sequence[int | None]) -> list[int]:
+    known = {token for token, side in zip(ids, sides, strict=True) if side == 0}
+    return [int(side == 1 and token not in known) for token, side in zip(ids, sides, strict=True)]
 
 
 class WordsEntailment:

@@ -17,7 +17,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from kgdistill.errors import ModelError, RecipeError
 from kgdistill.judge import eight_bit
-from kgdistill.judge.entailment import Entailment
+from kgdistill.judge.entailment import MARKED, Entailment, encode
 
 LABELS = ("entailment", "neutral", "contradiction")
 Labelled = tuple[str, str, str]
@@ -35,6 +35,8 @@ class EntailmentSettings(Struct, frozen=True, forbid_unknown_fields=True):
     dropout: float = 0.1
     layers: int = 0
     """How many of the encoder's layers are used, from the first; 0: all."""
+    marked: bool = True
+    """The encoder is told which word pieces of a hypothesis are new; see `encode`."""
     frozen: bool = True
     """The word embeddings stay as they are: half of the weights, of which a small seed can teach little."""
     checkpoints: int = 6
@@ -105,6 +107,7 @@ def _start(encoder: Path, settings: EntailmentSettings) -> tuple[Any, Any]:
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"no encoder in {encoder}: {str(error).splitlines()[0]}") from error
+    setattr(model.config, MARKED, settings.marked)
     return model, tokenizer
 
 
@@ -112,9 +115,7 @@ def _batches(rows: Sequence[Labelled], tokenizer: Any, settings: EntailmentSetti
     """Batches of about `batch_tokens` tokens, each of pairs of like length, in random order."""
     chance = random.Random(settings.seed)
     order = chance.sample(range(len(rows)), len(rows))
-    encoded = tokenizer(
-        [p for p, _, _ in rows], [h for _, h, _ in rows], truncation=True, max_length=settings.max_tokens
-    )
+    encoded = encode(tokenizer, [(p, h) for p, h, _ in rows], settings.max_tokens, settings.marked)
     lengths = [len(ids) for ids in encoded["input_ids"]]
     found: list[dict[str, torch.Tensor]] = []
     for start in range(0, len(order), 4000):
