@@ -153,7 +153,7 @@ def test_figures_by_kind() -> None:
 def test_the_judge_that_ships_tells_the_digests_three_checks_apart() -> None:
     """The same is entailed, something else is not, and one side of a conjunction is entailed one way only."""
     model = Entailment.from_pretrained(find_folder(EMBEDDED))
-    assert tuple(model.model.config.id2label.values()) == LABELS
+    assert tuple(model.parts[0].config.id2label.values()) == LABELS
     both = "Ann Lee was born in Leeds and Bob Cole was born in Oslo."
     one, elsewhere = "Ann Lee was born in Leeds.", "Carl Berg painted a red house."
     scores = [found for found, _ in model.score([(both, both), (both, one), (one, both), (both, elsewhere)])]

@@ -29,7 +29,7 @@ class Entailment:
     """A sequence classifier for natural language inference; which label means what is read from its config."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self._model, self._tokenizer = model, tokenizer
         self._entails, self._contradicts = places(model.config.id2label, name)
         self._marked = bool(getattr(model.config, MARKED, False))
 
@@ -47,6 +47,11 @@ class Entailment:
             raise ModelError(f"{folder}: cannot be loaded as a classifier of text pairs: {reason}") from error
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer, str(folder))
 
+    @property
+    def parts(self) -> tuple[Any, Any]:
+        """(model, tokenizer), to be written down."""
+        return self._model, self._tokenizer
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, float]]:
         """For each (premise, hypothesis): probability that the first entails the second, that it contradicts it.
 
@@ -59,9 +64,9 @@ class Entailment:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 part = order[start : start + _BATCH]
-                encoded = encode(self.tokenizer, [pairs[place] for place in part], _MOST_TOKENS, self._marked)
-                batch = self.tokenizer.pad(encoded, return_tensors="pt").to(self.model.device)
-                for place, row in zip(part, self.model(**batch).logits.softmax(-1).tolist(), strict=True):
+                encoded = encode(self._tokenizer, [pairs[place] for place in part], _MOST_TOKENS, self._marked)
+                batch = self._tokenizer.pad(encoded, return_tensors="pt").to(self._model.device)
+                for place, row in zip(part, self._model(**batch).logits.softmax(-1).tolist(), strict=True):
                     found[place] = (row[self._entails], 0.0 if self._contradicts < 0 else row[self._contradicts])
         return found
 

@@ -85,9 +85,10 @@ def train_entailment(
 def save_entailment(found: Entailment, folder: Path) -> None:
     """Write the classifier so that `Entailment.from_pretrained` loads it: config, tokenizer, weights as 8-bit rows."""
     folder.mkdir(parents=True, exist_ok=True)
-    found.model.config.save_pretrained(folder)
-    found.tokenizer.save_pretrained(folder)
-    eight_bit.save(found.model.state_dict(), folder)
+    model, tokenizer = found.parts
+    model.config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    eight_bit.save(model.state_dict(), folder)
 
 
 def _start(encoder: Path, settings: EntailmentSettings) -> tuple[Any, Any]:

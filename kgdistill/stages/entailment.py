@@ -91,7 +91,7 @@ class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
         write_bytes(bench.folder / "measured.json", msgspec.json.encode(figures) + b"\n")
         write_comparison(bench.folder, table(figures))
         readme = entailment_card(
-            self.name, found.model.num_parameters(), len(parts["train"]), len(learnt), figures.rows
+            self.name, found.parts[0].num_parameters(), len(parts["train"]), len(learnt), figures.rows
         )
         write_bytes(bench.folder / "README.md", readme.encode())
         bench.note("pairs of texts learnt", len(learnt))
