@@ -35,6 +35,8 @@ from kgdistill.teacher.local import Local
 from kgdistill.text.propositions import distinct, sentences_of
 
 STUDENT = "student.jsonl"
+HELD = 150
+"""Validation sentences that the student's loss is measured on."""
 
 
 class TrainSegmenter(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +92,7 @@ class TrainSegmenter(CorpusStage, frozen=True, forbid_unknown_fields=True):
         given = chain([first], lessons)
         log = schooling.school(model, tokenizer, given, bench.folder / "checkpoints", settings)
         held = [segmenting(cut, self.context) for document in self._seed("validation") for cut in seed_cuts(document)]
-        loss = schooling.held_out_loss(model, tokenizer, held)
+        loss = schooling.held_out_loss(model, tokenizer, held[:HELD])
         model.to(torch.bfloat16).save_pretrained(bench.folder)
         tokenizer.save_pretrained(bench.folder)
         card = Card(name="segmenter", languages=("en",), brief=True, context=settings.context)
