@@ -142,6 +142,7 @@ WORKING = {
     "amar2025",
     "choubey2024synthkg",
     "hao2023bertnet",
+    "hosseini2024propositions",
     "howard2024neurocomparatives",
     "huang2025graphjudge",
     "jung2024impossible",

@@ -51,6 +51,8 @@ LATE = {
     "kgdistill/stages/commonsense.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/paraphrases.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/comet.py": "a stage's settings are read without torch, its training is not",
+    "kgdistill/stages/entailment.py": "a stage's settings are read without torch, its training is not",
+    "kgdistill/stages/segmenter.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/distill/spacy_component.py": "spaCy finds the component by its entry point, long before it is used",
 }
 """Files that may import modules of ours inside functions, each with its reason."""

@@ -437,5 +437,5 @@ def test_light_dark_and_where_one_was(page: Any, service: Served) -> None:
     page.get_by_role("button", name="Colours: dark").wait_for()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the link to the content
-    assert page.evaluate("() => document.activeElement.id") == "page-main"
-    assert page.title().startswith("Marie Curie")
+    page.wait_for_function("() => document.activeElement.id === 'page-main'")
+    page.wait_for_function("() => document.title.startsWith('Marie Curie')")

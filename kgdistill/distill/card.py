@@ -99,3 +99,71 @@ Made by `kgdistill run pipelines/mini_teacher.toml`; loads with `AutoModelForCau
   and judged for that reason. It knows no facts of its own and answers nothing but these prompts.
 - The seed documents were written by a language model, not by people.
 """
+
+
+def entailment_card(name: str, parameters: int, documents: int, pairs: int, rows: Sequence[Any]) -> str:
+    """README.md of a judge of entailment; `rows` are those of evaluate/entailing."""
+    table = "\n".join(
+        f"| {row.kind} | {row.pairs} | {row.right:.3f} | {'' if row.area is None else f'{row.area:.3f}'} |"
+        for row in rows
+    )
+    return f"""---
+license: apache-2.0
+language: en
+library_name: kgdistill
+base_model: sentence-transformers/all-MiniLM-L6-v2
+tags:
+  - natural-language-inference
+---
+# {name}
+
+A cross-encoder of {parameters / 1e6:.1f} million parameters that reads two texts and says whether the first entails the
+second, contradicts it, or neither. It began as all-MiniLM-L6-v2 and learnt from {pairs} pairs made of {documents} seed
+documents: propositions with the passages that say so, and false neighbours of them. Its matrices are stored as 8-bit
+rows with a scale; the labels are in config.json.
+
+    from kgdistill.judge.entailment import Entailment
+    Entailment.from_pretrained(folder).score([("Ann sang and Bob danced.", "Ann sang.")])
+
+Made by `kgdistill run pipelines/mini_entailment.toml`.
+
+## Measured
+On pairs of the test documents, of which nothing was learnt. Right: true pairs that score 0.5 or more, false ones that
+score less. Area: under the ROC curve, true pairs against false ones of that kind.
+
+| kind | pairs | right | area |
+|---|---|---|---|
+{table}
+
+## Limits
+- English only, both texts together up to 256 word pieces; what stands behind is not read.
+- It has seen no human labels. What it calls neutral or contradiction is what a program made of true propositions:
+  paraphrase, world knowledge and arithmetic are outside of what it has learnt.
+- The seed documents were written by a language model, not by people.
+"""
+
+
+def segmenter_card(documents: int, sentences: int, tokens: int, loss: float) -> str:
+    """README.md of a student of propositions; `loss` in nats per reply token on the validation documents."""
+    return f"""---
+license: apache-2.0
+language: en
+library_name: transformers
+tags:
+  - propositions
+---
+# A student that cuts text into propositions
+
+A causal language model that answers one of kgdistill's prompts (`segment`, in its brief form): a sentence, after those
+before it, comes back as short statements that can be read on their own. It learnt from {documents} seed documents and
+from {sentences} sentences that a teacher cut, over {tokens / 1e6:.2f} million tokens.
+Loss on the replies for validation documents: {loss:.3f} nats per token.
+
+Use it as the teacher of the stage `propositions`:
+
+    kgdistill run recipe.toml --set teacher.model=FOLDER --set propositions.form=grouped --set propositions.window=1
+
+## Limits
+- One sentence at a time, with up to three before it.
+- What it learnt from was written by language models, not by people; it leaves things out and confuses names.
+"""

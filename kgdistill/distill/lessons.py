@@ -22,7 +22,7 @@ from kgdistill.prompts.render import render
 from kgdistill.records import content_id
 from kgdistill.text.names import find
 
-_SYMMETRIC = frozenset(
+SYMMETRIC = frozenset(
     ("spouse", "sibling", "borders", "married to", "sibling of", "friend of", "partner", "related to", "near")
 )
 
@@ -260,7 +260,7 @@ def spoilt(
     or a fact that only the rest of the document states."""
     state = status(fact)
     match chance.choice(("turned", "object", "object", "subject", "relation", "status", "number", "elsewhere")):
-        case "turned" if fact.relation not in _SYMMETRIC:
+        case "turned" if fact.relation not in SYMMETRIC:
             return fact.object, fact.relation, fact.subject, state, False
         case "object":
             other = chance.choice(facts).object

@@ -13,10 +13,10 @@ from typing import Literal
 
 import msgspec
 
-from kgdistill.evaluate.sets import biored, carb, crossre, knowledgenet, redocred, webnlg
+from kgdistill.evaluate.sets import biored, carb, crossre, knowledgenet, propsegment, redocred, webnlg
 from kgdistill.records import Failure, Pair, content_id
 
-Format = Literal["webnlg", "redocred", "crossre", "carb", "biored", "knowledgenet"]
+Format = Literal["webnlg", "redocred", "crossre", "carb", "biored", "knowledgenet", "propsegment"]
 READERS: dict[str, Callable[[Path], Iterator[Pair | Failure]]] = {
     "webnlg": webnlg.read,
     "redocred": redocred.read,
@@ -24,6 +24,7 @@ READERS: dict[str, Callable[[Path], Iterator[Pair | Failure]]] = {
     "carb": carb.read,
     "biored": biored.read,
     "knowledgenet": knowledgenet.read,
+    "propsegment": propsegment.read,
 }
 
 

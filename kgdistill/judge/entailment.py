@@ -1,4 +1,7 @@
-"""Entailment: does one text follow from another, or contradict it? Any Hugging Face classifier of text pairs serves."""
+"""Entailment: does one text follow from another, or contradict it? Any Hugging Face classifier of text pairs serves.
+
+The one that ships (`kgdistill-mini-entailment`) is such a classifier too, its weights stored as 8-bit rows.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from kgdistill.errors import ModelError
+from kgdistill.judge import eight_bit
+from kgdistill.text.overlap import contains
 
+EMBEDDED = "kgdistill-mini-entailment"
+"""Name of the classifier that ships with the package."""
+NAME = "entailment"
+"""Name of its verdicts."""
+MARKED = "marks_new_pieces"
+"""Set in the config of a classifier that is told which word pieces of a hypothesis its premise does not have."""
+WORDS = "words"
+"""Name of the judge that has no model: a text entails what has no content words but its own."""
 _BATCH = 32
 _MOST_TOKENS = 256
 
@@ -18,22 +31,26 @@ class Entailment:
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._entails, self._contradicts = places(model.config.id2label, name)
+        self._marked = bool(getattr(model.config, MARKED, False))
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> Entailment:
         """The model in `folder`, on a GPU where there is one. Raises ModelError."""
         import torch
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoTokenizer
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True
-            )
+            model = _stored(folder)
         except Exception as error:  # whatever is wrong with a folder comes out of here in many types
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"{folder}: cannot be loaded as a classifier of text pairs: {reason}") from error
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer, str(folder))
+
+    @property
+    def parts(self) -> tuple[Any, Any]:
+        """(model, tokenizer), to be written down."""
+        return self._model, self._tokenizer
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, float]]:
         """For each (premise, hypothesis): probability that the first entails the second, that it contradicts it.
@@ -47,17 +64,47 @@ class Entailment:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 part = order[start : start + _BATCH]
-                batch = self._tokenizer(
-                    [pairs[place][0] for place in part],
-                    [pairs[place][1] for place in part],
-                    padding=True,
-                    truncation=True,
-                    max_length=_MOST_TOKENS,
-                    return_tensors="pt",
-                ).to(self._model.device)
+                encoded = encode(self._tokenizer, [pairs[place] for place in part], _MOST_TOKENS, self._marked)
+                batch = self._tokenizer.pad(encoded, return_tensors="pt").to(self._model.device)
                 for place, row in zip(part, self._model(**batch).logits.softmax(-1).tolist(), strict=True):
                     found[place] = (row[self._entails], 0.0 if self._contradicts < 0 else row[self._contradicts])
         return found
+
+
+def encode(tokenizer: Any, pairs: Sequence[tuple[str, str]], most: int, marked: bool) -> dict[str, list[list[int]]]:
+    """Token ids and masks of pairs, not padded.
+
+    With `marked` the second token type does not say "hypothesis" (the separator does), but "a piece of the hypothesis
+    that the premise does not have". A small encoder takes long to learn that comparison, and needs it for most answers.
+    """
+    batch = tokenizer([one for one, _ in pairs], [other for _, other in pairs], truncation=True, max_length=most)
+    found = {name: list(rows) for name, rows in batch.items()}
+    if marked:
+        found["token_type_ids"] = [_new(ids, batch.sequence_ids(row)) for row, ids in enumerate(batch["input_ids"])]
+    return found
+
+
+def _new(ids: Sequence[int], sides: Sequence[int | None]) -> list[int]:
+    known = {token for token, side in zip(ids, sides, strict=True) if side == 0}
+    return [int(side == 1 and token not in known) for token, side in zip(ids, sides, strict=True)]
+
+
+class WordsEntailment:
+    """Stands in for a classifier: 1.0 where the premise has all content words of the hypothesis, else 0.0."""
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, float]]:
+        return [(float(contains(premise, hypothesis)), 0.0) for premise, hypothesis in pairs]
+
+
+def _stored(folder: Path) -> Any:
+    """The model, from 8-bit rows where the folder has them."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    if not (folder / eight_bit.FILE).is_file():
+        return AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+    model.load_state_dict(eight_bit.load(folder))
+    return model
 
 
 def places(labels: Mapping[int, str], name: str) -> tuple[int, int]:

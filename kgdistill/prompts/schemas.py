@@ -82,6 +82,19 @@ class CitedAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     answer: Sentence
 
 
+class SentenceBlock(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the sentence of this number says."""
+
+    number: Annotated[int, Meta(ge=1, le=99)]
+    propositions: Annotated[list[Sentence], Meta(max_length=40)]
+
+
+class Segmentation(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reply to `segment`: the propositions of each sentence."""
+
+    sentences: Annotated[list[SentenceBlock], Meta(max_length=40)]
+
+
 @cache
 def schema(shape: type[Any]) -> str:
     """JSON schema of a reply, as text (keys in the order of the fields)."""

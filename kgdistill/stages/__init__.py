@@ -15,6 +15,7 @@ from kgdistill.stages.comparatives import (
     Settle,
     TrainDiscriminator,
 )
+from kgdistill.stages.entailment import TrainEntailment
 from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
 from kgdistill.stages.paraphrases import (
@@ -25,11 +26,13 @@ from kgdistill.stages.paraphrases import (
     WriteContexts,
     WriteSentences,
 )
+from kgdistill.stages.propositions import JudgePropositions, SegmentText
 from kgdistill.stages.refine import Calibrate, Names, Refine, Store
 from kgdistill.stages.relations import HarvestRelations, WeighRelationPrompts, WeighTuples, WriteRelationPrompts
 from kgdistill.stages.rephrase import Rephrase
 from kgdistill.stages.school import School
 from kgdistill.stages.seeds import Seeds
+from kgdistill.stages.segmenter import SegmentByStudent, TrainSegmenter, WeighPropositions
 
 STAGES: dict[str, type[Stage]] = {
     "read": Read,
@@ -59,6 +62,11 @@ STAGES: dict[str, type[Stage]] = {
     "prompt_weights": WeighRelationPrompts,
     "harvest": HarvestRelations,
     "consistency": WeighTuples,
+    "propositions": SegmentText,
+    "judge_propositions": JudgePropositions,
+    "segmenter": TrainSegmenter,
+    "segment": SegmentByStudent,
+    "weigh_propositions": WeighPropositions,
     "split": Split,
     "decontextualise": Decontextualise,
     "generate": Generate,
@@ -76,6 +84,7 @@ STAGES: dict[str, type[Stage]] = {
     "extract": Extract,
     "score": Score,
     "school": School,
+    "entailment": TrainEntailment,
     "benchmarks": Benchmarks,
     "documents": Documents,
     "plant": Plant,

@@ -15,21 +15,24 @@ from kgdistill.contracts import Card
 from kgdistill.errors import ModelError
 
 EMBEDDED = "kgdistill-mini"
-"""Name of the model that ships with the package."""
+"""Name of the teacher that ships with the package."""
+_SHIPPED = {EMBEDDED: "mini", "kgdistill-mini-entailment": "mini-entailment"}
+"""Folders of the models that ship and can be named like any other, a teacher and a classifier of text pairs."""
 
 _DECIDING = frozenset({".json", ".jinja", ".txt", ".model", ".safetensors", ".py"})
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 
 
 def find_folder(model: str, revision: str = "") -> Path:
-    """Folder of a model: the embedded one, a folder, or a hub name (fetched once; HF_HUB_OFFLINE=1 forbids that).
+    """Folder of a model: an embedded one, a folder, or a hub name (fetched once; HF_HUB_OFFLINE=1 forbids that).
 
     Raises `ModelError`.
     """
-    path = Path(str(files("kgdistill"))) / "models" / "mini" if model == EMBEDDED else Path(model).expanduser()
+    inside = _SHIPPED.get(model)
+    path = Path(str(files("kgdistill"))) / "models" / inside if inside else Path(model).expanduser()
     if (path / "config.json").is_file():
         return path
-    if path.exists() or model == EMBEDDED:
+    if path.exists() or inside:
         raise ModelError(f"{model}: no model there (config.json is missing in {path})")
     if not _HUB_NAME.fullmatch(model):
         raise ModelError(f"{model}: no such model folder")
