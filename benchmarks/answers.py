@@ -1,6 +1,6 @@
 """What the gate lets into a prompt, on MuSiQue and HotpotQA, over graphs made by the shipped extractor.
 
-    python benchmarks/answers.py FOLDER [--out GRAPHS] [--method bm25] [--questions 0] [--teacher NAME --answers 40]
+    python benchmarks/answers.py FOLDER [--out GRAPHS] [--method graph_propositions] [--questions 0] [--teacher NAME --answers 40]
 
 FOLDER holds musique_train.json, hotpotqa_train.json and their corpora (the 100-question samples of HippoRAG). Each gate
 is measured on questions that it has not learnt from: the shipped one on both sets, one trained on HotpotQA on MuSiQue,
@@ -205,7 +205,7 @@ def main() -> None:
     parser = ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("multihop"))
-    parser.add_argument("--method", default="bm25")
+    parser.add_argument("--method", default="graph_propositions")
     parser.add_argument("--questions", type=int, default=0)
     parser.add_argument("--teacher", default="")
     parser.add_argument("--answers", type=int, default=0)
