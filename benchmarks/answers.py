@@ -1,6 +1,6 @@
 """What the gate lets into a prompt, on MuSiQue and HotpotQA, over graphs made by the shipped extractor.
 
-    python benchmarks/answers.py FOLDER [--out GRAPHS] [--method graph_propositions] [--questions 0] [--teacher NAME --answers 40]
+    python benchmarks/answers.py FOLDER [--out GRAPHS] [--method M] [--questions 0] [--teacher NAME --answers 40]
 
 FOLDER holds musique_train.json, hotpotqa_train.json and their corpora (the 100-question samples of HippoRAG). Each gate
 is measured on questions that it has not learnt from: the shipped one on both sets, one trained on HotpotQA on MuSiQue,

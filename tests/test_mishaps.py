@@ -247,7 +247,10 @@ def test_one_document_of_five_megabytes(tmp_path: Path) -> None:
         (["--set", "generate.samples=many"], r"line\.toml: generate\.samples: Expected int, got str"),
         (["--set", "refine.rules.min_scor=1"], r"no stage is named 'refine'"),
         (["--set", "nonsense"], r'--set wants stage\.key=value, not "nonsense"'),
-        (["--set", "teacher.kind=oracle"], r"teacher\.kind: 'oracle' is not one of local, masked, scripted, server, vllm"),
+        (
+            ["--set", "teacher.kind=oracle"],
+            r"teacher\.kind: 'oracle' is not one of local, masked, scripted, server, vllm",
+        ),
         (["--set", 'stages=["read","split","train"]'], r'train needs "pairs", which no earlier stage gives'),
         (["--set", 'stages=["read","splt"]'], r"splt: no stage is of kind 'splt'; did you mean split\?"),
         (["--set", 'stages=["split"]'], r'split needs "readings", which no earlier stage gives \(it is the first\)'),

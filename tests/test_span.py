@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from transformers import AutoTokenizer
 from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.students.span import SpanStudent
 from kgdistill.distill.students.span_examples import examples
-from kgdistill.distill.students.span_learning import overlaps
+from kgdistill.distill.students.span_learning import overlaps, said_loss
 from kgdistill.distill.students.span_reading import Curve
 from kgdistill.distill.students.words import read_words, shape, windows
 from kgdistill.encoders.minilm import model_folder
@@ -148,6 +149,15 @@ def test_training_lowers_the_loss_and_the_folder_holds_everything(tmp_path: Path
         max((f.score for f in one.facts), default=0), abs=0.05
     )
     assert again.extract(pair(2).text) == SpanStudent.from_pretrained(tmp_path / "saved").extract(pair(2).text)
+
+
+def test_silence_counts_as_much_as_it_is_told() -> None:
+    logits, target = torch.tensor([2.0, 2.0, 2.0]), torch.tensor([1.0, 0.0, 0.0])
+    counted = torch.tensor([1.0, 1.0, 0.0])
+    whole, none, tenth = (float(said_loss(logits, target, counted, silence)) for silence in (1.0, 0.0, 0.1))
+    said, unsaid = math.log1p(math.exp(-2)) / 10, math.log1p(math.exp(2)) / 10
+    assert none == pytest.approx(said) and whole == pytest.approx(said + unsaid)
+    assert tenth == pytest.approx(said + unsaid / 10)
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,8 @@ class SpanSettings(Learning, frozen=True, kw_only=True, tag="span"):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.01
     varied: Share = 0.6
     """Share of documents read with names and numbers swapped."""
+    silence: Share = 1.0
+    """How much it counts where a graph says nothing of two things; less where graphs are known to leave much out."""
     patience: Count = 8
     check_every: Count = 2
     """Epochs from one look at the validation documents to the next."""

@@ -67,19 +67,27 @@ def span_texts(words: Words, window: Window, spans: Spans, chosen: Tensor, text:
 
 
 def window_losses(
-    network: SpanNetwork, passage: Passage, example: Example, text: str, relations: Tensor, types: Tensor
+    network: SpanNetwork,
+    passage: Passage,
+    example: Example,
+    text: str,
+    relations: Tensor,
+    types: Tensor,
+    silence: float = 1.0,
 ) -> dict[str, Tensor]:
-    """Losses of one window by part; `relations` and `types` are unit vectors of the names learnt."""
+    """Losses of one window by part; `relations` and `types` are unit vectors of the names learnt.
+
+    What the example says nothing of counts as nothing, with weight `silence`.
+    """
     spans = network.spans(passage)
     keys = list(zip(spans.first.tolist(), spans.last.tolist(), strict=True))
     place = {key: i for i, key in enumerate(keys)}
     device = network.device
     is_mention = torch.tensor([float(key in example.mentions) for key in keys], device=device)
     is_object = torch.tensor([float(key in example.objects) for key in keys], device=device)
-    weight = 1.0 / 10.0
     losses = {
-        "mention": functional.binary_cross_entropy_with_logits(spans.mention, is_mention, reduction="sum") * weight,
-        "object": functional.binary_cross_entropy_with_logits(spans.object, is_object, reduction="sum") * weight,
+        "mention": said_loss(spans.mention, is_mention, torch.ones_like(is_mention), silence),
+        "object": said_loss(spans.object, is_object, torch.ones_like(is_object), silence),
     }
     losses["type"] = _type_loss(network, spans, example, place, types)
     mentions = _candidates(spans.mention, [place[m] for m in example.mentions if m in place], CANDIDATES[0])
@@ -87,10 +95,15 @@ def window_losses(
     both = torch.maximum(spans.object, spans.mention)
     objects = _candidates(both, [place[o] for o in example.objects if o in place], CANDIDATES[1])
     subjects = [place[s] for s, _ in example.facts if s in place]
-    losses |= _pair_losses(
-        network, passage, spans, _candidates(spans.mention, subjects, CANDIDATES[0]), objects, example, keys, relations
-    )
+    subjects_ = _candidates(spans.mention, subjects, CANDIDATES[0])
+    losses |= _pair_losses(network, passage, spans, subjects_, objects, example, keys, relations, silence)
     return losses
+
+
+def said_loss(logits: Tensor, target: Tensor, counted: Tensor, silence: float) -> Tensor:
+    """Cross-entropy of what is said (target 1) and of what is not, which counts by `silence`."""
+    weight = counted * torch.where(target > 0, 1.0, silence)
+    return functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / 10.0
 
 
 def best(scores: Tensor, count: int, least: float = -4.0) -> Tensor:
@@ -153,6 +166,7 @@ def _pair_losses(
     example: Example,
     keys: list[WordSpan],
     relations: Tensor,
+    silence: float,
 ) -> dict[str, Tensor]:
     zero = spans.mention.sum() * 0
     if len(subjects) == 0 or len(objects) == 0:
@@ -176,15 +190,13 @@ def _pair_losses(
             elif subject == object_ or (owner, object_) in example.said:
                 counted[i, j] = 0.0
     device = network.device
-    fact = functional.binary_cross_entropy_with_logits(
-        logits[..., 0], target.to(device), counted.to(device), reduction="sum"
-    )
+    fact = said_loss(logits[..., 0], target.to(device), counted.to(device), silence)
     if not found:
-        return {"fact": fact / 10.0, "manner": zero, "relation": zero}
+        return {"fact": fact, "manner": zero, "relation": zero}
     i, j = torch.tensor([f[0] for f in found], device=device), torch.tensor([f[1] for f in found], device=device)
     manner = torch.tensor([[float(f[2].negated), float(f[2].hedged)] for f in found], device=device)
     manner_loss = functional.binary_cross_entropy_with_logits(logits[i, j, 1:], manner, reduction="sum")
     scores = network.named(vectors[i, j], relations, 0).log_softmax(-1)
     wanted = [(k, number) for k, f in enumerate(found) for number in f[2].relations]
     relation = -scores[[k for k, _ in wanted], [n for _, n in wanted]].sum() if wanted else zero
-    return {"fact": fact / 10.0, "manner": manner_loss / 10.0, "relation": relation / 8.0}
+    return {"fact": fact, "manner": manner_loss / 10.0, "relation": relation / 8.0}

@@ -136,7 +136,8 @@ def batch_losses(
         passages = student.passages([(example.words, example.window) for example, _ in batch])
         parts: dict[str, Tensor] = {}
         for (example, text), passage in zip(batch, passages, strict=True):
-            one = window_losses(network, passage, example, text, student.relations.vectors, student.types.vectors)
+            points = student.relations.vectors, student.types.vectors
+            one = window_losses(network, passage, example, text, *points, student.settings.silence)
             for key, value in one.items():
                 parts[key] = parts.get(key, torch.zeros((), device=device)) + value / len(batch)
         if student.relations.names:
