@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import line
 import pytest
 import toys
 
@@ -107,6 +108,12 @@ def test_interrupted_says_how_to_go_on(recipe: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert error.strip().splitlines()[-1] == "kgdistill: interrupted; run the same command to go on"
     assert finished("run", "toy.toml", "--workers", "1", cwd=tmp_path)[0] == 0
+
+
+def test_plan_of_a_recipe_that_asks_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = str(HOME / "pipelines" / "mini_entailment.toml")
+    code, out, error = line.here(capsys, "plan", recipe, "--out", str(tmp_path / "run"))
+    assert code == 0 and "to do" in out, error
 
 
 def test_plan_shows_the_steps(recipe: Path, tmp_path: Path) -> None:

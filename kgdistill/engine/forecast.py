@@ -221,9 +221,9 @@ def extrapolate(units: Sequence[Unit], size: int, seed: int) -> tuple[Estimate, 
 
 
 def _characters(nodes: Sequence[Node]) -> int:
-    """Length of all documents that are read, in characters."""
-    first = next(node for node in nodes if isinstance(node.stage, SourceStage))
-    readings = first.artifact.records(Reading)
+    """Length of all documents that are read, in characters; 0 where a recipe reads none (it trains a model)."""
+    first = next((node for node in nodes if isinstance(node.stage, SourceStage)), None)
+    readings = first.artifact.records(Reading) if first else ()
     return sum(len(reading.document.text) for reading in readings if not reading.set_aside)
 
 
