@@ -432,7 +432,7 @@ def test_light_dark_and_where_one_was(page: Any, service: Served) -> None:
     light = page.evaluate(background)
     page.get_by_role("button", name="Colours: system").click()
     page.get_by_role("button", name="Colours: light").click()
-    assert page.evaluate(background) != light
+    page.wait_for_function(f"() => ({background})() !== '{light}'")
     page.reload()
     page.get_by_role("button", name="Colours: dark").wait_for()
     page.keyboard.press("Tab")
