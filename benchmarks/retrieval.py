@@ -27,7 +27,7 @@ import numpy as np
 
 from kgdistill.encoders.minilm import MiniLM
 from kgdistill.query.evidence import Row, write_evidence
-from kgdistill.query.library import Library, Source
+from kgdistill.query.index import Index, Source
 from kgdistill.query.methods import Settings, graph_propositions, propositions
 from kgdistill.query.parts import part
 from kgdistill.query.vectors import Vectors, write_index
@@ -92,8 +92,8 @@ def summed(times: list[float]) -> dict[str, float]:
     return {"p50_ms": round(statistics.median(times), 2), "p95_ms": round(statistics.quantiles(times, n=20)[-1], 2)}
 
 
-def library_in(folder: Path, options: argparse.Namespace) -> tuple[Library, dict[str, float]]:
-    """A library of made-up propositions, and the seconds that its parts took; none for parts that were there."""
+def index_in(folder: Path, options: argparse.Namespace) -> tuple[Index, dict[str, float]]:
+    """An index of made-up propositions, and the seconds that its parts took; none for parts that were there."""
     took = {}
     for name in ("facts", "entities", "documents"):
         (folder / f"{name}.parquet").touch()
@@ -101,7 +101,7 @@ def library_in(folder: Path, options: argparse.Namespace) -> tuple[Library, dict
     source = Source(
         folder, lambda: claims(options.count), lambda: (), lambda: (), f"{options.count} {options.dimension}"
     )
-    library = Library(source, lambda: asked, KEY)
+    index = Index(source, lambda: asked, KEY)
 
     def make(folder: Path) -> None:
         write_bunches(folder, options.count, options.dimension)
@@ -109,42 +109,42 @@ def library_in(folder: Path, options: argparse.Namespace) -> tuple[Library, dict
         write_index(folder)
         took["index_cpu_s"] = round(time.process_time() - started, 1)
 
-    part(library.folder / f"propositions-{KEY}", make)
-    if not (library.folder / "columns").is_dir():
+    part(index.folder / f"propositions-{KEY}", make)
+    if not (index.folder / "columns").is_dir():
         started = time.process_time()
-        part(library.folder / "columns", lambda folder: write_evidence(folder, claims(options.count), ()))
+        part(index.folder / "columns", lambda folder: write_evidence(folder, claims(options.count), ()))
         took["columns_cpu_s"] = round(time.process_time() - started, 1)
-    return library, took
+    return index, took
 
 
-def measure(library: Library, options: argparse.Namespace) -> dict[str, object]:
+def measure(index: Index, options: argparse.Namespace) -> dict[str, object]:
     chance = np.random.default_rng(2)
-    some: Vectors = library.vectors("propositions")
+    some: Vectors = index.vectors("propositions")
     chosen = some.matrix[chance.integers(len(some), size=options.questions)]
     noise = chance.normal(size=chosen.shape).astype(np.float32) / np.sqrt(options.dimension)
     asked = chosen.astype(np.float32) + 0.5 * noise
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
-    library.encoder.vectors = asked  # type: ignore[attr-defined]
-    every = Vectors(library.folder / f"propositions-{KEY}", exact=True)
+    index.encoder.vectors = asked  # type: ignore[attr-defined]
+    every = Vectors(index.folder / f"propositions-{KEY}", exact=True)
     few = min(options.questions, 20)
     exact = milliseconds(lambda number: every.nearest(asked[number], 10), few)
     for number in range(options.questions):  # pages of the index are read from disk once
         some.nearest(asked[number], 10)
-    index = milliseconds(lambda number: some.nearest(asked[number], 10), options.questions)
+    approximate = milliseconds(lambda number: some.nearest(asked[number], 10), options.questions)
     shared = [len(set(every.nearest(v, 10)[0]) & set(some.nearest(v, 10)[0])) for v in asked[:few]]
-    settings, evidence = Settings(), library.evidence
+    settings, evidence = Settings(), index.evidence
 
     def whole(method: Any, number: int) -> None:
-        for found, _ in method(library, f"What does Entity {number} have to do with 0 or {number}", 10, settings):
+        for found, _ in method(index, f"What does Entity {number} have to do with 0 or {number}", 10, settings):
             [evidence.propositions.value(name, found) for name in ("document", "text", "start", "end", "claim")]
             [evidence.triple(triple) for triple in evidence.said.of(found).tolist()]
 
     encoder = MiniLM().open()
     encoder.encode([QUESTION])
     return {
-        "index": summed(index),
+        "index": summed(approximate),
         "looking at all": summed(exact),
-        "ratio": round(statistics.median(exact) / statistics.median(index), 1),
+        "ratio": round(statistics.median(exact) / statistics.median(approximate), 1),
         "recall_at_10": round(sum(shared) / (10 * few), 3),
         "propositions": summed(milliseconds(lambda n: whole(propositions, n), options.questions)),
         "graph_propositions": summed(milliseconds(lambda n: whole(graph_propositions, n), options.questions)),
@@ -163,8 +163,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        library, took = library_in(folder, options)
-        figures = {"propositions_there": options.count, **took, **measure(library, options)}
+        index, took = index_in(folder, options)
+        figures = {"propositions_there": options.count, **took, **measure(index, options)}
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
 

@@ -21,7 +21,7 @@ from kgdistill.engine.forget import forget
 from kgdistill.engine.runner import run
 from kgdistill.errors import RunFolderError, UserError
 from kgdistill.graph.store import KnowledgeGraph, store_folder, write_store
-from kgdistill.query.library import FOLDER
+from kgdistill.query.index import FOLDER
 from kgdistill.query.methods import reached
 from kgdistill.query.parts import part
 from kgdistill.query.retrieve import LONGEST, METHODS, open_retriever

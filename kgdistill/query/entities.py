@@ -40,8 +40,8 @@ class Entities:
 
     def find(self, text: str, count: int = 10) -> list[FoundEntity]:
         """Entities whose name or other name is like the text: the same, starting so, or nearly so; in any script."""
-        library = self._searcher.library
-        evidence, found = library.evidence, library.labels.find(text, count)
+        index = self._searcher.index
+        evidence, found = index.evidence, index.labels.find(text, count)
         return [
             FoundEntity(evidence.entities.value("name", n), label, likeness, len(evidence.about.of(n)))
             for n, label, likeness in found
@@ -49,7 +49,7 @@ class Entities:
 
     def facts(self, name: str, count: int = 50) -> list[Found]:
         """Each sentence that says something of the entity, with what it says of it; the best scored first."""
-        evidence = self._searcher.library.evidence
+        evidence = self._searcher.index.evidence
         own = {int(triple) for entity in self._named(name) for triple in evidence.about.of(entity)}
         sentences = dict.fromkeys(evidence.saying.of_all(sorted(own)).tolist())
         scored = sorted(sentences, key=lambda number: (-evidence.propositions.value("score", number), number))
@@ -57,7 +57,7 @@ class Entities:
 
     def path(self, start: str, end: str, hops: int = 4) -> list[Found]:
         """A shortest chain of facts, in either direction, a sentence for each; empty where none is so short."""
-        evidence = self._searcher.library.evidence
+        evidence = self._searcher.index.evidence
         first, last = self._named(start), set(self._named(end))
         reached: dict[int, tuple[int, int] | None] = dict.fromkeys(first)
         frontier = first
@@ -78,21 +78,21 @@ class Entities:
         return [] if found is None else [self._evidence_of(triple) for triple in _way(reached, found)]
 
     def _named(self, name: str) -> list[int]:
-        found = self._searcher.library.labels.exact(name)
+        found = self._searcher.index.labels.exact(name)
         if not found:
             raise UserError(f'no entity is called "{name[:200]}": search for a part of the name')
         return found
 
     def _said(self, number: int, wanted: set[int]) -> Found:
         """A sentence with those of its facts that are wanted."""
-        evidence = self._searcher.library.evidence
+        evidence = self._searcher.index.evidence
         found = self._searcher.proposition(number, evidence.propositions.value("score", number))
         facts = tuple(evidence.triple(triple) for triple in evidence.said.of(number).tolist() if triple in wanted)
         return Found(found.address, found.document, found.start, found.end, found.text, facts, found.score)
 
     def _evidence_of(self, triple: int) -> Found:
         """The best scored sentence that says a triple."""
-        evidence = self._searcher.library.evidence
+        evidence = self._searcher.index.evidence
         sentences = evidence.saying.of(triple).tolist()
         best = max(sentences, key=lambda number: (evidence.propositions.value("score", number), -number))
         return self._said(best, {triple})

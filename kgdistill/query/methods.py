@@ -1,4 +1,4 @@
-"""Ways of finding evidence for a question, each a function from a library to what it found."""
+"""Ways of finding evidence for a question, each a function from an index to what it found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from kgdistill.contracts import Encoder, Teacher
 from kgdistill.query.columns import best
 from kgdistill.query.evidence import Evidence
-from kgdistill.query.library import Library
+from kgdistill.query.index import Index
 
 Ranked = list[tuple[int, float]]
 """Numbers of passages or propositions with their scores, the best first."""
@@ -40,35 +40,35 @@ class Settings:
     """Hears, in a line, of what takes long."""
 
 
-def dense(library: Library, question: str, count: int, settings: Settings) -> Ranked:
+def dense(index: Index, question: str, count: int, settings: Settings) -> Ranked:
     """Passages whose vectors are nearest to the question's."""
-    return _nearest(library, "passages", question, count)
+    return _nearest(index, "passages", question, count)
 
 
-def bm25(library: Library, question: str, count: int, settings: Settings) -> Ranked:
+def bm25(index: Index, question: str, count: int, settings: Settings) -> Ranked:
     """Passages that share words with the question."""
-    return list(zip(*library.words(settings.k1, settings.b).nearest(question, count), strict=True))
+    return list(zip(*index.words(settings.k1, settings.b).nearest(question, count), strict=True))
 
 
-def pagerank(library: Library, question: str, count: int, settings: Settings) -> Ranked:
+def pagerank(index: Index, question: str, count: int, settings: Settings) -> Ranked:
     """Passages that speak of what a walk from the question's entities meets most (HippoRAG)."""
-    seeds = entities_of(library, question)
-    if not seeds and len(library.evidence.triples):
-        near = [triple for triple, _ in _nearest(library, "triples", question, TRIPLES_FIRST)]
-        seeds = sorted(set(library.evidence.ends(near).tolist()))
+    seeds = entities_of(index, question)
+    if not seeds and len(index.evidence.triples):
+        near = [triple for triple, _ in _nearest(index, "triples", question, TRIPLES_FIRST)]
+        seeds = sorted(set(index.evidence.ends(near).tolist()))
     if not seeds:
         return []
-    mass = library.spread(settings.synonym).passages(seeds, settings.damping)
+    mass = index.spread(settings.synonym).passages(seeds, settings.damping)
     return [(place, float(mass[place])) for place in best(mass, count).tolist() if mass[place] > 0]
 
 
-def triples(library: Library, question: str, count: int, settings: Settings) -> Ranked:
+def triples(index: Index, question: str, count: int, settings: Settings) -> Ranked:
     """Propositions that say the triples nearest to the question, each under the nearest of its triples."""
     found: dict[int, float] = {}
-    saying = library.evidence.saying
+    saying = index.evidence.saying
     wanted = count
     while True:
-        near = _nearest(library, "triples", question, wanted)
+        near = _nearest(index, "triples", question, wanted)
         for triple, score in near:
             for proposition in saying.of(triple).tolist():
                 found.setdefault(proposition, score)
@@ -77,21 +77,21 @@ def triples(library: Library, question: str, count: int, settings: Settings) -> 
         wanted *= 2  # triples of one sentence: there were fewer sentences than triples
 
 
-def propositions(library: Library, question: str, count: int, settings: Settings) -> Ranked:
+def propositions(index: Index, question: str, count: int, settings: Settings) -> Ranked:
     """Propositions whose vectors are nearest to the question's."""
-    return _nearest(library, "propositions", question, count)
+    return _nearest(index, "propositions", question, count)
 
 
-def graph_propositions(library: Library, question: str, count: int, settings: Settings) -> Ranked:
+def graph_propositions(index: Index, question: str, count: int, settings: Settings) -> Ranked:
     """Propositions near the question that also hang together with its entities (Distill-SynthKG, retrieval).
 
     The `candidates` nearest propositions and their entities are a graph. Those within `hops` of the question's entities
     come first, by their nearness; the others after them, each with one point less. Where the question names no entity
     of the graph, nearness alone decides.
     """
-    near = _nearest(library, "propositions", question, max(count, settings.candidates or 2 * count))
-    seeds = entities_of(library, question)
-    close = reached(library.evidence, (number for number, _ in near), seeds, settings.hops)
+    near = _nearest(index, "propositions", question, max(count, settings.candidates or 2 * count))
+    seeds = entities_of(index, question)
+    close = reached(index.evidence, (number for number, _ in near), seeds, settings.hops)
     ranked = [(number, score if number in close or not seeds else score - 1.0) for number, score in near]
     return sorted(ranked, key=lambda one: -one[1])
 
@@ -112,20 +112,20 @@ def reached(evidence: Evidence, numbers: Iterable[int], seeds: Iterable[int], ho
     return found
 
 
-def entities_of(library: Library, question: str) -> list[int]:
+def entities_of(index: Index, question: str) -> list[int]:
     """Entities that a question names: as the graph spells them or, where there is none, nearly so."""
-    return library.labels.mentioned(question) or library.labels.nearly_mentioned(question)
+    return index.labels.mentioned(question) or index.labels.nearly_mentioned(question)
 
 
-def _nearest(library: Library, kind: str, question: str, count: int) -> Ranked:
-    vectors = library.vectors(kind)
+def _nearest(index: Index, kind: str, question: str, count: int) -> Ranked:
+    vectors = index.vectors(kind)
     if not len(vectors):
         return []
-    [vector] = library.encoder.encode([question])
+    [vector] = index.encoder.encode([question])
     return list(zip(*vectors.nearest(vector, count), strict=True))
 
 
-Method = Callable[[Library, str, int, Settings], Ranked]
+Method = Callable[[Index, str, int, Settings], Ranked]
 PASSAGE_METHODS: dict[str, Method] = {"dense": dense, "bm25": bm25, "pagerank": pagerank}
 PROPOSITION_METHODS: dict[str, Method] = {
     "triples": triples,

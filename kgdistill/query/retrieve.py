@@ -18,7 +18,7 @@ from kgdistill.graph.store import About, KnowledgeGraph, store_folder
 from kgdistill.graph.views import rows
 from kgdistill.query.evidence import CLAIM_COLUMNS, ENTITY_COLUMNS, Passage, Row
 from kgdistill.query.found import Found, Retriever
-from kgdistill.query.library import Library, Source
+from kgdistill.query.index import Index, Source
 from kgdistill.query.methods import METHODS, PASSAGE_METHODS, PROPOSITION_METHODS, Ranked, Settings, checked
 from kgdistill.query.rerank import relevance
 from kgdistill.records import Reading, content_id
@@ -65,7 +65,7 @@ class Searcher:
         encoder = settings.encoder or EMBEDDED
         key = content_id(encoder if isinstance(encoder, str) else encoder.name, length=8)
         try:
-            self.library = Library(_source(self._run, folder), self._encode, key, settings.announce)
+            self.index = Index(_source(self._run, folder), self._encode, key, settings.announce)
         except OSError as error:
             raise RunFolderError(f"{folder} holds no readable graph ({error}): run the recipe again") from error
         self._folder = folder
@@ -91,9 +91,9 @@ class Searcher:
             self._open()
         settings = self._settings
         if self._method in PASSAGE_METHODS:
-            ranked = PASSAGE_METHODS[self._method](self.library, question, count, settings)
+            ranked = PASSAGE_METHODS[self._method](self.index, question, count, settings)
             return [self.passage(number, score) for number, score in ranked[:count]]
-        ranked = PROPOSITION_METHODS[self._method](self.library, question, count, settings)
+        ranked = PROPOSITION_METHODS[self._method](self.index, question, count, settings)
         if settings.teacher is not None:
             ranked = self._reranked(question, ranked)
         return [self.proposition(number, score) for number, score in ranked[:count]]
@@ -108,7 +108,7 @@ class Searcher:
 
     def proposition(self, number: int, score: float) -> Found:
         """A proposition by its number in the index."""
-        evidence = self.library.evidence
+        evidence = self.index.evidence
         document, start, end, text, claim = (
             evidence.propositions.value(name, number) for name in ("document", "start", "end", "text", "claim")
         )
@@ -117,7 +117,7 @@ class Searcher:
 
     def passage(self, number: int, score: float) -> Found:
         """A passage by its number in the index."""
-        evidence = self.library.evidence
+        evidence = self.index.evidence
         document, start, end, text = (
             evidence.passages.value(name, number) for name in ("document", "start", "end", "text")
         )

@@ -18,8 +18,8 @@ from starlette.responses import HTMLResponse, Response
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.graph.terms import ALTERNATIVE, PREFERRED
 from kgdistill.query.pool import Pool
+from kgdistill.serve.documents import Documents
 from kgdistill.serve.explore import Explorer
-from kgdistill.serve.library import Library
 from kgdistill.serve.names import Names
 from kgdistill.serve.reviewing import Reviewing
 
@@ -50,16 +50,16 @@ class Page:
     def __init__(self, run: Path, graph: KnowledgeGraph, pool: Pool, *, open_to_review: bool = True) -> None:
         self.run, self.graph, self.about = run, graph, graph.about
         self.explorer = Explorer(pool, graph.base)
-        self.library = Library(run, graph.folder)
+        self.documents = Documents(run, graph.folder)
         self.names = Names(self._labels)
         self.review: Reviewing | None = None
         self.closed = ""
-        if not self.library.holds_text:
+        if not self.documents.holds_text:
             self.closed = "this is a store by itself: serve the run's folder to see its documents and to review"
         elif not open_to_review:
             self.closed = "review is off: a service that others reach needs a --token"
         else:
-            self.review = Reviewing(run, self.library)
+            self.review = Reviewing(run, self.documents)
 
     def _labels(self) -> Iterator[tuple[str, str, bool]]:
         base, entities = len(self.graph.base), f"{self.graph.base}entity/"
@@ -76,7 +76,7 @@ class Page:
             "base": self.about.base,
             "teacher": self.about.teacher,
             "counts": msgspec.to_builtins(self.about.counts),
-            "text": self.library.holds_text,
+            "text": self.documents.holds_text,
             "review": self.review is not None,
             "closed": self.closed,
             "recipe": f"{self.run}/recipe.toml",

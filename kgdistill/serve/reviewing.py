@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from kgdistill.errors import UserError
 from kgdistill.evaluate.review import measure
 from kgdistill.records import Claim, Reading, content_id
-from kgdistill.serve.library import Library
+from kgdistill.serve.documents import Documents
 from kgdistill.storage.review import FILE, Choice, Decision, ReviewLog, standing
 
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -46,9 +46,9 @@ class Wish(Struct, frozen=True, forbid_unknown_fields=True):
 class Reviewing:
     """The review of one run. All raise UserError, in one line, at what cannot be decided."""
 
-    def __init__(self, run: Path, library: Library) -> None:
+    def __init__(self, run: Path, documents: Documents) -> None:
         self.log = ReviewLog(run / FILE)
-        self._library = library
+        self._documents = documents
         self._standing: tuple[int, list[Decision]] = 0, []
 
     def standing(self) -> list[Decision]:
@@ -81,7 +81,7 @@ class Reviewing:
             if not any(d.id == wish.of and d.reviewer == reviewer for d in self.log.decisions()):
                 raise UserError(f"{reviewer} has made no decision {wish.of!a}")
             return {"of": wish.of}
-        reading = self._library.reading(wish.document)
+        reading = self._documents.reading(wish.document)
         if reading is None:
             raise UserError(f"there is no document {wish.document!a} with a text")
         if wish.choice == "complete":
@@ -99,7 +99,7 @@ class Reviewing:
         The order is the same for every reviewer, so that two of them meet the same documents first.
         """
         done = {d.document for d in self.standing() if d.choice == "complete" and d.reviewer == reviewer}
-        rows = [row["id"] for row in self._library.documents() if row["claims"] and not row["set_aside"]]
+        rows = [row["id"] for row in self._documents.table() if row["claims"] and not row["set_aside"]]
         order = sorted(rows, key=lambda name: (content_id("review", name), name))
         start = order.index(after) + 1 if after in order else 0
         waiting = [name for name in (*order[start:], *order[:start]) if name not in done and name != after]
@@ -109,7 +109,7 @@ class Reviewing:
         """Precision, recall and agreement from what was decided."""
         decisions = self.log.decisions()
         names = dict.fromkeys(decision.document for decision in decisions if decision.document)
-        readings = (reading for name in names if (reading := self._library.reading(name)))
+        readings = (reading for name in names if (reading := self._documents.reading(name)))
         figures: dict[str, Any] = msgspec.to_builtins(measure(decisions, readings))
         return figures
 

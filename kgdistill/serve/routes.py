@@ -86,17 +86,15 @@ def _of_graph(page: Page) -> dict[str, Ask]:
 
 
 def _of_documents(page: Page) -> dict[str, Ask]:
-    library = page.library
-
     async def documents(request: Request) -> Any:
         wanted, offset = _text(request, "text").casefold(), _number(request, "offset", 0, 10**9)
-        rows = await asyncio.to_thread(library.documents)
+        rows = await asyncio.to_thread(page.documents.table)
         fitting = [row for row in rows if wanted in f"{row['id']} {row['title']}".casefold()]
         return {"count": len(fitting), "rows": fitting[offset : offset + _number(request, "limit", 50)]}
 
     async def document(request: Request) -> Any:
         name = _text(request, "id")
-        reading = await asyncio.to_thread(library.reading, name)
+        reading = await asyncio.to_thread(page.documents.reading, name)
         if reading is None:
             raise Refusal(HTTPStatus.NOT_FOUND, page.closed or f"there is no document {name!a}")
         record = document_record(reading)

@@ -1,4 +1,4 @@
-"""The library of a graph: every part of its index, made when it is first needed and kept beside the store."""
+"""The index of a graph: every part of it, made when it is first needed and kept beside the store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Source(NamedTuple):
     """Names where the passages come from."""
 
 
-class Library:
+class Index:
     """An index that matches its store. Raises StorageError where it cannot be written."""
 
     def __init__(self, source: Source, encoder: Callable[[], Encoder], encoder_key: str, announce: Any = None) -> None:

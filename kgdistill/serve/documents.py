@@ -1,4 +1,4 @@
-"""The library: a run's documents with their claims, found by id in the files of its last readings."""
+"""Documents of a run with their claims, found by id in the files of its last readings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Head(Struct):
     document: _Id
 
 
-class Library:
+class Documents:
     """Readings by document id. The first question reads through the files once, and keeps where each line begins."""
 
     def __init__(self, run: Path, store: Path) -> None:
@@ -33,7 +33,7 @@ class Library:
         with suppress(KgdistillError):  # a store by itself: there is no text
             self._artifact = latest(run, "readings")
         self._places: dict[str, tuple[Path, int]] | None = None
-        self._documents: list[dict[str, Any]] | None = None
+        self._table: list[dict[str, Any]] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -55,12 +55,12 @@ class Library:
             raise StorageError(f"{path} is not what it was: start the service again")
         return reading
 
-    def documents(self) -> list[dict[str, Any]]:
+    def table(self) -> list[dict[str, Any]]:
         """A row for each document and seed, as in `documents.parquet`. Raises RunFolderError."""
         with self._lock:
-            if self._documents is None:
-                self._documents = sorted(rows(self._store / "documents.parquet"), key=lambda row: str(row["id"]))
-            return self._documents
+            if self._table is None:
+                self._table = sorted(rows(self._store / "documents.parquet"), key=lambda row: str(row["id"]))
+            return self._table
 
     def _index(self) -> dict[str, tuple[Path, int]]:
         with self._lock:
