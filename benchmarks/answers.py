@@ -33,9 +33,10 @@ from kgdistill.encoders.minilm import MiniLM
 from kgdistill.engine.extraction import as_reading
 from kgdistill.engine.gating import learn
 from kgdistill.graph.store import write_store
+from kgdistill.query.found import Found, Retriever
 from kgdistill.query.gate import MOST, Gate, Gated, admitted, load_gate
 from kgdistill.query.gate_training import COUNT, SupportedQuestion
-from kgdistill.query.retrieve import Found, Retriever, open_retriever
+from kgdistill.query.retrieve import open_retriever
 from kgdistill.query.wording import content
 from kgdistill.records import Document
 from kgdistill.serve.asking import Asker

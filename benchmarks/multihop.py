@@ -32,7 +32,8 @@ from kgdistill.engine.runner import run
 from kgdistill.evaluate.retrieval import Line, Outcome, Piece, line, markdown
 from kgdistill.evaluate.sets.multihop import READERS, MultiHop, read
 from kgdistill.graph.store import write_store
-from kgdistill.query.retrieve import METHODS, Retriever, open_retriever
+from kgdistill.query.found import Retriever
+from kgdistill.query.retrieve import METHODS, open_retriever
 from kgdistill.records import Reading
 from kgdistill.stages import STAGES
 from kgdistill.storage.artifact import Artifact, Manifest

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from kgdistill.contracts import Reply, Request
 from kgdistill.errors import UserError
 from kgdistill.query.answer import ABSENT, LONGEST, Told, answer, checked
+from kgdistill.query.found import Found
 from kgdistill.query.gate import Gated
-from kgdistill.query.retrieve import Found
 from kgdistill.query.wording import content, named
 
 BIRTH, PRIZES = ("Marie Curie", "born in", "Warsaw"), ("Marie Curie", "won", "Nobel Prizes")

@@ -17,9 +17,10 @@ from test_match import Words
 from kgdistill.engine import gating
 from kgdistill.errors import ModelError, SourceError, UserError
 from kgdistill.graph.store import write_store
+from kgdistill.query.found import Found
 from kgdistill.query.gate import FEATURES, SHIPPED, Gate, admitted, load_gate, measure
 from kgdistill.query.gate_training import LEAST, MISTAKEN, RECALL, Case, SupportedQuestion, _cut, cases, train
-from kgdistill.query.retrieve import Found, open_retriever
+from kgdistill.query.retrieve import open_retriever
 from kgdistill.query.template_questions import template_questions
 
 SIZE = len(FEATURES)

@@ -23,9 +23,10 @@ from kgdistill.distill.seed import seed_pairs
 from kgdistill.encoders.minilm import MiniLM
 from kgdistill.errors import KgdistillError, SourceError
 from kgdistill.graph.store import KnowledgeGraph, write_store
+from kgdistill.query.found import Found, Retriever
 from kgdistill.query.gate import Gate
 from kgdistill.query.gate_training import SupportedQuestion, cases, train
-from kgdistill.query.retrieve import Found, Retriever, open_retriever
+from kgdistill.query.retrieve import open_retriever
 from kgdistill.query.template_questions import template_questions
 from kgdistill.records import Chunk, ChunkGraph, Document, Pair, Reading, Span
 from kgdistill.storage.shards import write_bytes

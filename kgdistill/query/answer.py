@@ -17,8 +17,8 @@ from kgdistill.contracts import Dialogue, Reply, Request
 from kgdistill.errors import ReplyError, UserError
 from kgdistill.prompts.render import line, render
 from kgdistill.prompts.schemas import CitedAnswer, answer_citing, read
+from kgdistill.query.found import Found
 from kgdistill.query.gate import Gated
-from kgdistill.query.retrieve import Found
 from kgdistill.query.wording import content, named
 from kgdistill.records import Failure
 

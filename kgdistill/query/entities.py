@@ -12,6 +12,7 @@ import msgspec
 from kgdistill.errors import UserError
 from kgdistill.query.found import Found
 from kgdistill.query.methods import Settings
+from kgdistill.query.paths import steps_to
 from kgdistill.query.retrieve import Searcher
 
 FRONTIER = 1_000_000
@@ -75,7 +76,7 @@ class Entities:
                             new.append(other)
             frontier = new
         found = next((entity for entity in reached if entity in last), None)
-        return [] if found is None else [self._evidence_of(triple) for triple in _way(reached, found)]
+        return [] if found is None else [self._evidence_of(triple) for triple in steps_to(found, reached)]
 
     def _named(self, name: str) -> list[int]:
         found = self._searcher.index.labels.exact(name)
@@ -96,15 +97,6 @@ class Entities:
         sentences = evidence.saying.of(triple).tolist()
         best = max(sentences, key=lambda number: (evidence.propositions.value("score", number), -number))
         return self._said(best, {triple})
-
-
-def _way(reached: dict[int, tuple[int, int] | None], end: int) -> list[int]:
-    """The triples that led to `end`, the first one first."""
-    steps = []
-    while (before := reached[end]) is not None:
-        end, triple = before
-        steps.append(triple)
-    return steps[::-1]
 
 
 def shown(found: list[FoundEntity], form: str = "table") -> str:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from kgdistill.contracts import Encoder
 from kgdistill.errors import ModelError
-from kgdistill.query.retrieve import Found
+from kgdistill.query.found import Found
 from kgdistill.query.wording import content, named
 from kgdistill.text.names import normal
 

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from kgdistill.contracts import Encoder
 from kgdistill.errors import UserError
+from kgdistill.query.found import Found, Retriever
 from kgdistill.query.gate import FEATURES, Gate, measure
-from kgdistill.query.retrieve import Found, Retriever
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,7 +25,7 @@ from kgdistill.records import Reading, content_id
 from kgdistill.storage.artifact import Artifact, run_state
 from kgdistill.text.overlap import words
 
-__all__ = ["METHODS", "Found", "Retriever", "Searcher", "open_retriever"]
+__all__ = ["METHODS", "Searcher", "open_retriever"]
 
 EMBEDDED = "all-MiniLM-L6-v2"
 """Name of the encoder that comes with kgdistill."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from kgdistill.query.found import Found
 from kgdistill.query.gate_training import SupportedQuestion
-from kgdistill.query.retrieve import Found
 from kgdistill.query.wording import named
 from kgdistill.records import content_id
 from kgdistill.text.names import normal

@@ -24,13 +24,13 @@ from kgdistill.errors import UserError
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.prompts.render import line
 from kgdistill.query.answer import ABSENT, STAGE, Told, answer, checked, extract, with_quotes
+from kgdistill.query.found import Found, Retriever
 from kgdistill.query.gate import Gate, admitted, load_gate
 from kgdistill.query.gate_training import COUNT
 from kgdistill.query.pool import Limits, Pool
-from kgdistill.query.retrieve import Found, Retriever, open_retriever
+from kgdistill.query.retrieve import open_retriever
 from kgdistill.query.sparql import Answer, shown
 from kgdistill.query.translate import Terms, completed, terms_for, terms_of, translate
-from kgdistill.query.worker import Task
 from kgdistill.records import Failure
 from kgdistill.serve.lookup import Lookup
 from kgdistill.teacher.dialogue import converse
@@ -38,7 +38,6 @@ from kgdistill.teacher.journal import Journal, blueprint_hash
 from kgdistill.teacher.ledger import Ledger
 
 Result = TypeVar("Result")
-JSON = "application/sparql-results+json"
 LIMITS = Limits(workers=1)
 WAITING = 8
 """Questions that may wait for the one under way."""
@@ -230,20 +229,16 @@ def ask_run(run: Path, question: str, teacher: str, gate: Path | None, *, sparql
         prefixes = asker.graph.prefixes | asker.terms.prefixes
         if plain:
             return f"{found.sparql}\n\n{shown(_answer(rows), 'table', prefixes)}"
-        return msgspec.json.encode({"sparql": found.sparql, "answer": msgspec.Raw(rows)}).decode()
+        return msgspec.json.encode({"sparql": found.sparql, "answer": msgspec.Raw(rows.encode())}).decode()
 
 
-async def _rows(graph: KnowledgeGraph, sparql: str) -> bytes:
+async def _rows(graph: KnowledgeGraph, sparql: str) -> str:
     """Results as JSON, from a worker that the kernel ends at its deadline. Raises UserError."""
     async with Pool(graph.folder / "oxigraph", graph.prefixes, LIMITS) as pool:
-        answered = await pool.ask(Task(sparql, JSON, "", LIMITS.seconds))
-        with answered.content as content:
-            if answered.outcome.end != "answered":
-                raise UserError(answered.outcome.message)
-            return content.read()
+        return await Lookup(pool, graph.base).sparql(sparql)
 
 
-def _answer(rows: bytes) -> Answer:
+def _answer(rows: str) -> Answer:
     found = pyoxigraph.parse_query_results(rows, format=pyoxigraph.QueryResultsFormat.JSON)
     if isinstance(found, pyoxigraph.QueryBoolean):
         return Answer((), (), truth=bool(found))

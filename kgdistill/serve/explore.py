@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pyoxigraph
 
 from kgdistill.errors import UserError
@@ -117,7 +118,7 @@ class Explorer:
             start = f"{{ ?claim kgd:subject {term} }} UNION {{ ?claim kgd:object {term} }}"
             order = "ORDER BY DESC(?score)"
         elif document:
-            places = " ".join(_address(mint(self._base, document)) for mint in (iri.document_iri, iri.seed_iri))
+            places = " ".join(self.term(mint("", document)) for mint in (iri.document_iri, iri.seed_iri))
             start = f"VALUES ?source {{ {places} }} ?claim prov:wasDerivedFrom ?source ."
         query = questions.EDGES.format(start=start, order=order, limit=min(limit, EDGES))
         rows = await self._lookup.rows(query)
@@ -165,7 +166,7 @@ class Explorer:
 
     async def merge_exists(self, identity: str) -> bool:
         query = f"ASK {{ ?merge a kgd:Merge ; dcterms:identifier {pyoxigraph.Literal(identity)} }}"
-        return '"boolean":true' in (await self._lookup.sparql(query)).replace(" ", "")
+        return bool(msgspec.json.decode(await self._lookup.sparql(query))["boolean"])
 
     async def merges(self, text: str, kind: str, limit: int, offset: int) -> list[dict[str, Any]]:
         """Which names were joined, the least certain first."""
@@ -184,7 +185,3 @@ class Explorer:
 
 def _span(row: Row, start: str, end: str) -> list[int] | None:
     return [int(row[start]), int(row[end])] if start in row else None
-
-
-def _address(address: str) -> str:
-    return str(pyoxigraph.NamedNode(address))

@@ -9,6 +9,7 @@ import pyoxigraph
 
 from kgdistill.errors import UserError
 from kgdistill.graph import iri
+from kgdistill.query.paths import steps_to
 from kgdistill.query.pool import Pool
 from kgdistill.query.worker import Task
 
@@ -92,13 +93,13 @@ class Lookup:
         reached: dict[str, tuple[str, _Step] | None] = dict.fromkeys(first)
         frontier = first
         for _ in range(hops):
-            if found := next((entity for entity in reached if entity in last), None):
-                return _way(reached, found)
+            if last & reached.keys() or not frontier:
+                break
             if len(frontier) > FRONTIER:
                 raise UserError(f"more than {FRONTIER} entities lie between them: ask for fewer hops")
-            frontier = await self._step(frontier, reached) if frontier else []
+            frontier = await self._step(frontier, reached)
         found = next((entity for entity in reached if entity in last), None)
-        return _way(reached, found) if found else []
+        return steps_to(found, reached) if found else []
 
     async def _step(self, frontier: list[str], reached: dict[str, tuple[str, _Step] | None]) -> list[str]:
         facts = f"<{iri.facts_iri(self._base)}>"
@@ -130,15 +131,6 @@ class Lookup:
         """The rows of a query of our own."""
         found: dict[str, Any] = msgspec.json.decode(await self.sparql(query))
         return [{name: term["value"] for name, term in row.items()} for row in found["results"]["bindings"]]
-
-
-def _way(reached: dict[str, tuple[str, _Step] | None], end: str) -> list[_Step]:
-    """The steps that led to `end`, the first one first."""
-    steps = []
-    while (before := reached[end]) is not None:
-        end, step = before
-        steps.append(step)
-    return steps[::-1]
 
 
 def _literal(text: str) -> str:
