@@ -8,39 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from kgdistill.errors import UserError
 from kgdistill.evaluate.review import measure
 from kgdistill.records import Claim, Reading, content_id
 from kgdistill.serve.documents import Documents
-from kgdistill.storage.review import FILE, Choice, Decision, ReviewLog, standing
+from kgdistill.storage.review import FILE, Decision, Opinion, ReviewLog, standing
 
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 REVIEWER, NAME, NOTE = 80, 2000, 5000
 """Longest texts, in characters."""
 
 
-class Wish(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the page sends: the reviewer's own part of a `Decision`."""
-
-    id: str
-    reviewer: str
-    choice: Choice
-    document: str = ""
-    claim: str = ""
-    subject: str = ""
-    relation: str = ""
-    object: str = ""
-    literal: bool = False
-    negated: bool = False
-    hedged: bool = False
-    start: int = -1
-    end: int = -1
-    merge: str = ""
-    of: str = ""
-    note: str = ""
+class Wish(Opinion, frozen=True, forbid_unknown_fields=True):
+    """What the page sends: it cannot say what only the service knows."""
 
 
 class Reviewing:

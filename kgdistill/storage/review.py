@@ -21,8 +21,8 @@ FILE = "review.jsonl"
 Choice = Literal["accept", "reject", "correct", "add", "complete", "unmerge", "withdraw"]
 
 
-class Decision(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What one reviewer decided, and when.
+class Opinion(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The reviewer's own part of a decision.
 
     `accept`, `reject` and `correct` are about a claim, `add` states a fact that no claim states, `complete` says that
     every fact of the document has been looked for, `unmerge` parts two names, `withdraw` takes decision `of` back.
@@ -30,16 +30,10 @@ class Decision(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     id: str
     """Chosen by the reviewer's page, so that a decision that is sent twice is kept once."""
-    at: str
-    """ISO 8601, UTC."""
     reviewer: str
     choice: Choice
     document: str = ""
     claim: str = ""
-    said: tuple[str, str, str] | None = None
-    """The claim as it was generated, so that the log can be read when the claim has another id."""
-    denied: bool = False
-    """Whether the claim that was judged is negated."""
     subject: str = ""
     relation: str = ""
     object: str = ""
@@ -49,14 +43,26 @@ class Decision(Struct, frozen=True, omit_defaults=True, kw_only=True):
     hedged: bool = False
     start: int = -1
     end: int = -1
-    """Offsets of the evidence in code points of the document, and its words."""
-    quote: str = ""
-    score: float | None = None
-    """The claim's score when it was judged."""
-    kept: bool | None = None
+    """Offsets of the evidence in code points of the document."""
     merge: str = ""
     of: str = ""
     note: str = ""
+
+
+class Decision(Opinion, frozen=True, omit_defaults=True, kw_only=True):
+    """What one reviewer decided, when, and what there was to decide about."""
+
+    at: str
+    """ISO 8601, UTC."""
+    said: tuple[str, str, str] | None = None
+    """The claim as it was generated, so that the log can be read when the claim has another id."""
+    denied: bool = False
+    """Whether the claim that was judged is negated."""
+    quote: str = ""
+    """The words of the evidence."""
+    score: float | None = None
+    """The claim's score when it was judged."""
+    kept: bool | None = None
 
     @property
     def verdict(self) -> Verdict:
