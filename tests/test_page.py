@@ -18,6 +18,7 @@ from service import Served, served
 from kgdistill.evaluate.report import write_report
 from kgdistill.graph.store import write_store
 from kgdistill.serve.names import Names, fold
+from kgdistill.serve.page import FILES
 from kgdistill.storage.review import read_review
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,7 +60,7 @@ def test_the_page_comes_with_a_strict_policy_and_all_its_files(service: Served) 
     assert page.status_code == 200 and "Sample &lt;run&gt;" in page.text and "<run>" not in page.text
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
-    for name in ("page.js", "page.css", "text.woff2", "icon.svg"):
+    for name in FILES:
         answer = httpx.get(f"{service.root}page/{name}")
         assert answer.status_code == 200 and answer.headers["x-content-type-options"] == "nosniff"
         again = httpx.get(f"{service.root}page/{name}", headers={"If-None-Match": answer.headers["etag"]})
@@ -81,6 +82,8 @@ def test_the_bundle_is_that_of_the_sources() -> None:
     digest.update((ROOT / "web" / "package-lock.json").read_bytes())
     built = ROOT / "kgdistill" / "serve" / "page"
     assert (built / "sources.sha256").read_text().strip() == digest.hexdigest(), "run: make page"
+    for name in ("page.html", "icon.svg"):
+        assert (built / name).read_bytes() == (ROOT / "web" / "src" / name).read_bytes(), "run: make page"
     assert sum(path.stat().st_size for path in built.iterdir()) < 250_000
     assert not {word for word in (b"https://", b"http://", b"//cdn", b"eval(") if word in _code(built)}
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "web" / "src").glob("*.ts*"))
@@ -182,7 +185,7 @@ def test_a_path_is_a_chain(service: Served) -> None:
 
 @pytest.mark.parametrize("name", ["entity", "facts", "edges", "path"])
 def test_no_address_breaks_a_question(service: Served, name: str) -> None:
-    for bad in ("> } INSERT", "entity/nobody", 'x" . <y', "\ud83d"[:0] + "\x00"):
+    for bad in ("> } INSERT", "entity/nobody", 'x" . <y', "\x00"):
         fields = {"id": bad, "entity": bad, "relation": bad, "from": bad, "to": bad, "forward": "true"}
         answer = httpx.get(f"{service.root}api/{name}", params=fields)
         assert answer.status_code in (200, 400) and answer.text.count("\n") <= 1
@@ -268,11 +271,12 @@ def test_two_reviewers_agree_or_not_and_the_report_says_so(service: Served, run:
     ],
 )
 def test_no_other_site_decides(service: Served, run: Path, headers: dict[str, str], status: int) -> None:
-    before = (run / "review.jsonl").read_bytes() if (run / "review.jsonl").exists() else b""
+    log = run / "review.jsonl"
+    before = log.read_bytes() if log.exists() else None
     claim = first_claim(service)
     wish = {"id": "9" * 16, "choice": "reject", "document": claim["document"], "claim": claim["id"]}
     assert decide(service, headers, **wish).status_code == status
-    assert ((run / "review.jsonl").read_bytes() if before else b"") == before
+    assert (log.read_bytes() if log.exists() else None) == before
 
 
 def test_our_own_origin_may_decide(service: Served) -> None:

@@ -39,7 +39,6 @@ FILES = {
     "page.js": "text/javascript",
     "page.css": "text/css",
     "text.woff2": "font/woff2",
-    "text-italic.woff2": "font/woff2",
     "icon.svg": "image/svg+xml",
 }
 
