@@ -130,7 +130,7 @@ HOSTILE_QUESTIONS = [
 def test_a_hostile_question_is_a_question_like_any_other(asker: Asker, question: str) -> None:
     said.clear()
     told = asker.ask(question)
-    assert told.kind in ("answer", "absent") and "PWNED" not in told.text and "49" not in told.text
+    assert said and told.kind == "answer" and "PWNED" not in told.text and "49" not in told.text
     for prompt in said:
         assert [line for line in prompt.split("\n") if line.startswith("Task:")] == ["Task: answer"]
         assert prompt.count("\nQuestion: ") == 1 and "\x1b" not in prompt and "\u202e" not in prompt
@@ -303,8 +303,7 @@ def test_mistakes_of_the_command_are_one_line(store: Path, made: Path, capsys: p
 def test_the_embedded_teacher_answers_or_the_evidence_does(store: Path) -> None:
     with Asker(store, catalog.teacher_named()) as asker:
         told = asker.ask(WHERE)
-        assert told.kind in ("answer", "extract", "absent")
-        assert told.citations or told.kind == "absent"
+        assert told.kind in ("answer", "extract") and "born in Warsaw" in told.citations[0].quote
         assert asker.ask(WHERE) == told, "the same question has the same answer"
         found = asker.translate(WHERE)
     assert found.sparql.count("LIMIT") <= 1 and not found.refused

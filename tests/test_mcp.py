@@ -102,7 +102,7 @@ def test_a_client_asks_in_plain_words(store: Path) -> None:
 
     async def conversation(client: Client) -> None:
         told = await ask(client, question="Where was Marie Curie born?")
-        assert told["kind"] in ("answer", "extract", "absent") and (told["citations"] or told["kind"] == "absent")
+        assert told["kind"] in ("answer", "extract") and "born in Warsaw" in told["citations"][0]["quote"]
         text = curie().document.text
         assert all(text[one["start"] : one["end"]] == one["quote"] for one in told["citations"])
         nothing = await ask(client, question="Which team won the football cup of Brazil in 1994?")
