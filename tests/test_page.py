@@ -14,11 +14,13 @@ import pytest
 from explored_run import explored_run
 from readings import BASE, curie
 from service import Served, served
+from starlette.requests import Request
 
 from kgdistill.evaluate.report import write_report
 from kgdistill.graph.store import write_store
 from kgdistill.serve.names import Names, fold
 from kgdistill.serve.page import FILES
+from kgdistill.serve.routes import MOST, _number
 from kgdistill.storage.review import read_review
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,6 +133,9 @@ def test_an_entity_has_its_facts_by_relation_with_verdicts_and_evidence(service:
         kept, every = (ask(service, "facts", **asked, dropped=dropped) for dropped in ("false", "true"))
         assert (len(kept), len(every)) == (group["kept"], group["claims"])
         assert all(claim["kept"] for claim in kept)
+        ranks = [(not claim["kept"], -(claim["score"] or 0.0)) for claim in every]
+        assert ranks == sorted(ranks)
+        assert ask(service, "facts", **asked, dropped="true", offset=1) == every[1:]
         assert all(claim["rule"] and claim["reason"] for claim in every if not claim["kept"])
         for claim in every:
             assert claim["relation"] == group["name"]
@@ -174,6 +179,10 @@ def test_edges_of_an_entity_a_document_and_all(service: Served) -> None:
     assert around["nodes"]["entity/Marie_Curie"]["name"] == "Marie Curie"
     of_document = ask(service, "edges", document="marie_curie.txt")
     assert {name for edge in of_document["edges"] for name in edge["documents"]} == {"marie_curie.txt"}
+    claims = ask(service, "document", id="marie_curie.txt")["claims"]
+    asserted = [claim for claim in claims if claim["kept"] and not claim["negated"] and not claim["hedged"]]
+    assert len(asserted) < sum(claim["kept"] for claim in claims)
+    assert sum(edge["claims"] for edge in of_document["edges"] if not edge["model"]) == len(asserted)
     every = ask(service, "edges", limit=4000)
     assert len(every["edges"]) > len(of_document["edges"]) > 5 and not every["more"]
     assert any(edge["model"] for edge in every["edges"])
@@ -186,6 +195,13 @@ def test_a_path_is_a_chain(service: Served) -> None:
     ends = [{edge["source"], edge["target"]} for edge in found["edges"]]
     assert "entity/polonium" in ends[0] and ends[0] & ends[1] and "entity/Warsaw" in ends[1]
     assert not ask(service, "path", **{"from": "entity/polonium", "to": "entity/virus"})["edges"]
+
+
+def test_an_answer_has_so_many_rows_at_most() -> None:
+    def asked(given: str) -> int:
+        return _number(Request({"type": "http", "query_string": f"limit={given}".encode(), "headers": []}), "limit", 10)
+
+    assert [asked(given) for given in ("3", "9999", "-1", "x", "9" * 30, "")] == [3, MOST, 10, 10, 10, 10]
 
 
 @pytest.mark.parametrize("name", ["entity", "facts", "edges", "path"])
@@ -232,6 +248,9 @@ def test_correcting_adding_and_taking_back(service: Served, run: Path) -> None:
 
 
 def test_a_merge_is_undone_by_its_id(service: Served) -> None:
+    assert {merge["kind"] for merge in ask(service, "merges")} == {"entity", "relation"}
+    for kind in ("entity", "relation"):
+        assert {merge["kind"] for merge in ask(service, "merges", kind=kind)} == {kind}
     merge = ask(service, "merges", kind="relation")[0]
     assert (merge["from"], merge["into"]) == ("was born in", "born in")
     assert decide(service, id="m" * 8, choice="unmerge", merge="no such id").status_code == 400
@@ -257,6 +276,10 @@ def test_two_reviewers_agree_or_not_and_the_report_says_so(service: Served, run:
     following = ask(service, "review/next", reviewer="One")
     assert following["done"] == 1 and following["document"] not in ("", "iceland.txt")
     assert ask(service, "review/next", reviewer="Two")["done"] == 0
+    met = [""]
+    for _ in range(following["documents"]):
+        met.append(ask(service, "review/next", reviewer="One", after=met[-1])["document"])
+    assert len(set(met[1:])) == following["documents"] - 1 and "iceland.txt" not in met
     report = write_report(run).read_text(encoding="utf-8")
     assert "What reviewers say" in report and "<bdi>One</bdi> and <bdi>Two</bdi>" in report
 
