@@ -244,3 +244,12 @@ def test_facts_of_an_entity_come_with_their_evidence(tmp_path: Path) -> None:
     [first, *_] = entities.find("M. Curie")
     assert (first.name, first.label, first.facts) == ("Marie Curie", "M. Curie", 3)
     assert len(entities.facts("Marie Curie", 1)) == 1
+
+
+def test_the_best_scored_sentence_comes_first_and_stands_for_a_fact(tmp_path: Path) -> None:
+    fact, other = ("Ada Holt", "was born in", "Port Ellery"), ("Anton Reiss", "sold", "dried fish")
+    # The later a sentence stands in its document, the lower its score.
+    entities = Entities(graph_run(tmp_path, [said("a.txt", other, fact), said("b.txt", fact), said("c.txt", fact)]))
+    found = entities.facts("Ada Holt")
+    assert [one.document for one in found] == ["b.txt", "c.txt", "a.txt"] and found[0].score > found[2].score
+    assert [step.document for step in entities.path("Port Ellery", "Ada Holt")] == ["b.txt"]
