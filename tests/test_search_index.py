@@ -253,3 +253,8 @@ def test_the_best_scored_sentence_comes_first_and_stands_for_a_fact(tmp_path: Pa
     found = entities.facts("Ada Holt")
     assert [one.document for one in found] == ["b.txt", "c.txt", "a.txt"] and found[0].score > found[2].score
     assert [step.document for step in entities.path("Port Ellery", "Ada Holt")] == ["b.txt"]
+
+
+def test_of_names_that_start_so_the_shortest_comes_first(tmp_path: Path) -> None:
+    write_labels(tmp_path, [("Bonnington", 0), ("Bonny", 1)])
+    assert [one.label for one in Labels(tmp_path).find("bonn")] == ["Bonny", "Bonnington"]
