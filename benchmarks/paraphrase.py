@@ -7,8 +7,9 @@ Contexts are the beginnings of paragraphs (JSON lines with `paragraphs`, such as
 the sample corpus). The teacher is the model that ships, first fine-tuned to write next sentences. Figures
 are of documents from which no student has learnt; intervals are by drawing these documents again.
 
-Without --entailment the classifier that ships judges. `--entailment similarity` puts a stand-in there, the cosine
-of sentence embeddings: that is not entailment, and figures with it are marked.
+Without --entailment kgdistill-mini-entailment judges, which does not ship: `pipelines/mini_entailment.toml` makes
+it. `--entailment similarity` puts a stand-in there, the cosine of sentence embeddings: that is not entailment, and
+figures with it are marked.
 """
 
 from __future__ import annotations
@@ -198,7 +199,7 @@ def shown(records: Sequence[Rewording], test: float, parser: Parser | None) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", default="", help="folder of JSON lines with paragraphs; none: the sample corpus")
-    parser.add_argument("--entailment", default="", help="a classifier of text pairs; none: the one that ships")
+    parser.add_argument("--entailment", default="", help="a classifier of text pairs; none: kgdistill-mini-entailment")
     parser.add_argument("--pipeline", default="", help="a spaCy pipeline with a parser; none: no syntactic filter")
     parser.add_argument(
         "--tokens", type=int, default=400_000, help="to make a next-sentence model of the teacher; 0: as it is"

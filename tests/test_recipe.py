@@ -185,3 +185,11 @@ def test_a_key_changes_with_everything_that_decides_and_nothing_else() -> None:
     more = folders(changed("read.count=21"))
     assert all(one != other for one, other in zip(more, plain, strict=True))
     assert folders(replace(changed(), seed=1))[0] != plain[0]
+
+
+def test_a_recipe_with_stages_left_out_can_be_read_again() -> None:
+    """What `forget` and the next run read is the `recipe.toml` of the run, written from `plain`."""
+    quickstart = Path(__file__).parent.parent / "pipelines" / "quickstart.toml"
+    changed = load(quickstart, CATALOGUE, ["stages=['read', 'split']", "calibrate.gold="])
+    assert [step.name for step in changed.steps] == ["read", "split"]
+    assert decode(tomllib.loads(to_toml(changed.plain)), CATALOGUE).steps == changed.steps

@@ -76,8 +76,10 @@ def decode(plain: dict[str, Any], catalogue: Catalogue, changes: Iterable[str] =
     used, named = set(_holes(plain)), _stage_names(plain)
     for change in changes:
         _apply(plain, change)
-    named |= _stage_names(plain)
-    variables = _variables(plain, used | set(_holes(plain)), named)
+    gone = named - _stage_names(plain)
+    # Tables of stages that a change left out go with them, so that the recipe written into the run can be read again.
+    plain = {key: value for key, value in plain.items() if key not in gone or not isinstance(value, dict)}
+    variables = _variables(plain, used | set(_holes(plain)), _stage_names(plain))
     own = {key: value for key, value in plain.items() if key in TOP and key not in ("teacher", "encoder")}
     for key in ("name", "base", "stages"):
         if key not in own:

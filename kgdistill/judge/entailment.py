@@ -1,6 +1,7 @@
 """Entailment: does one text follow from another, or contradict it? Any Hugging Face classifier of text pairs serves.
 
-The one that ships (`kgdistill-mini-entailment`) is such a classifier too, its weights stored as 8-bit rows.
+What `pipelines/mini_entailment.toml` makes (`kgdistill-mini-entailment`) is such a classifier too, with weights stored
+as 8-bit rows.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from kgdistill.judge import eight_bit
 from kgdistill.text.overlap import contains
 
 EMBEDDED = "kgdistill-mini-entailment"
-"""Name of the classifier that ships with the package."""
+"""Name of our own classifier, which does not ship: `pipelines/mini_entailment.toml` makes it."""
 NAME = "entailment"
 """Name of its verdicts."""
 MARKED = "marks_new_pieces"

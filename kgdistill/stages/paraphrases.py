@@ -87,7 +87,7 @@ class Judging(ShardStage, frozen=True):
 
     filters: PairFilters = PairFilters()
     entailment: str = ""
-    """Folder or hub name of a classifier of text pairs. None: the one that ships."""
+    """Folder or hub name of a classifier of text pairs. None: `kgdistill-mini-entailment`."""
     pipeline: str = ""
     """A spaCy pipeline with a parser: package or folder. None: the syntactic filter is skipped, and a note says so."""
 

@@ -17,7 +17,11 @@ from kgdistill.errors import ModelError
 EMBEDDED = "kgdistill-mini"
 """Name of the teacher that ships with the package."""
 _SHIPPED = {EMBEDDED: "mini", "kgdistill-mini-entailment": "mini-entailment"}
-"""Folders of the models that ship and can be named like any other, a teacher and a classifier of text pairs."""
+"""Folders of our models that can be named like any other: the teacher ships, the classifier of text pairs does not."""
+_WAYS = {
+    "kgdistill-mini-entailment": "it does not ship: make it with pipelines/mini_entailment.toml, and name its folder",
+}
+"""What to do where one of them is not there."""
 
 _DECIDING = frozenset({".json", ".jinja", ".txt", ".model", ".safetensors", ".py"})
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
@@ -33,7 +37,8 @@ def find_folder(model: str, revision: str = "") -> Path:
     if (path / "config.json").is_file():
         return path
     if path.exists() or inside:
-        raise ModelError(f"{model}: no model there (config.json is missing in {path})")
+        way = f"; {_WAYS[model]}" if model in _WAYS else ""
+        raise ModelError(f"{model}: no model there (config.json is missing in {path}){way}")
     if not _HUB_NAME.fullmatch(model):
         raise ModelError(f"{model}: no such model folder")
     return _hub_folder(model, revision)
