@@ -19,7 +19,8 @@ from kgdistill.distill.lessons import read_seed, split_of
 from kgdistill.distill.swaps import SeedDocument, SeedFact
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError, RecipeError
-from kgdistill.evaluate.entailing import area, measure
+from kgdistill.evaluate.entailing import measure
+from kgdistill.evaluate.instrument import area
 from kgdistill.judge import eight_bit
 from kgdistill.judge.entailment import EMBEDDED, Entailment, encode
 from kgdistill.judge.entailment_network import LABELS, EntailmentSettings, save_entailment, train_entailment
