@@ -35,7 +35,7 @@ from kgdistill.encoders.minilm import MiniLM
 from kgdistill.errors import RecipeError
 from kgdistill.evaluate.paraphrases import difference, funnel, passing
 from kgdistill.generate.paraphrases import METHOD, NextSentences
-from kgdistill.judge.entailment import Entailment
+from kgdistill.judge.entailment import EMBEDDED, Entailment
 from kgdistill.records import Document, Passage, Reading, Rewording, content_id
 from kgdistill.refine.paraphrases import (
     CHOICES,
@@ -48,7 +48,7 @@ from kgdistill.refine.paraphrases import (
     text_pair,
 )
 from kgdistill.refine.syntax import Parser, open_parser
-from kgdistill.stages.paraphrases import EMBEDDED, place
+from kgdistill.stages.paraphrases import place
 from kgdistill.storage.sources import read_documents
 from kgdistill.teacher import weights
 from kgdistill.teacher.local import Local

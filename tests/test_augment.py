@@ -59,16 +59,20 @@ def test_a_part_says_only_what_stands_there() -> None:
     ann, bo = Entity("Ann", "person", (Span(0, 3),)), Entity("Bo", "person", (Span(8, 10), Span(12, 14)))
     met = Fact("Ann", "met", "Bo", start=0, end=11, subject_span=Span(0, 3), object_span=Span(8, 10))
     left = Fact("Bo", "left", "Rome", start=12, end=25, subject_span=Span(12, 14), object_span=Span(20, 24))
-    pair = Pair("d", "d", text, "train", (ann, bo), (met, left))
+    false = (replace(met, relation="hit"), replace(left, relation="saw"))
+    pair = Pair("d", "d", text, "train", (ann, bo), (met, left), negatives=false)
     second = part(pair, 12, 25)
     assert second.text == "Bo left Rome."
     assert second.entities == (Entity("Bo", "person", (Span(0, 2),)),)
     assert second.facts == (replace(left, start=0, end=13, subject_span=Span(0, 2), object_span=Span(8, 12)),)
+    assert second.negatives == (replace(second.facts[0], relation="saw"),)
     both = joined(part(pair, 0, 12), second, "\n")
     assert both.text == "Ann met Bo. \nBo left Rome."
     assert [entity.name for entity in both.entities] == ["Ann", "Bo"]
     assert held(both)["mentions"] == ["Ann", "Bo", "Bo"]
     assert both.facts[1].start == 13
+    assert [fact.relation for fact in both.negatives] == ["hit", "saw"]
+    assert both.negatives[1] == replace(both.facts[1], relation="saw")
 
 
 @given(st.text(max_size=40), st.data())
@@ -77,19 +81,23 @@ def test_edits_move_every_span_along(text: str, data: st.DataObject) -> None:
     places = list(zip(cuts[::2], cuts[1::2], strict=False))
     spans = tuple(Span(left[1], right[0]) for left, right in pairwise(places))
     edits = [(start, end, data.draw(st.text(max_size=5))) for start, end in places]
-    pair = Pair("d", "d", text, "train", (Entity("x", "y", spans),))
+    facts = tuple(Fact("x", "r", "x", 1.0, span.start, span.end, span, span) for span in spans)
+    pair = Pair("d", "d", text, "train", (Entity("x", "y", spans),), facts, negatives=facts[::-1])
     made = edited(pair, edits)
-    assert held(made)["mentions"] == held(pair)["mentions"]
+    assert held(made) == held(pair)
+    assert all(Span(fact.start, fact.end) == fact.subject_span for fact in (*made.facts, *made.negatives))
     assert len(made.text) == len(text) + sum(len(new) - (end - start) for start, end, new in edits)
 
 
 def test_the_same_seed_makes_the_same_pairs_of_the_training_split_only() -> None:
-    test = replace(SEED[0], id="t", split="test")
+    others = [replace(SEED[0], id="t", split="test"), replace(SEED[0], id="w", weight=0.5)]
     shares = dict.fromkeys(CHANGES, 0.5)
-    made = list(augment([*SEED, test], shares, 3))
-    assert made == list(augment([*SEED, test], shares, 3))
-    assert made != list(augment([*SEED, test], shares, 4))
-    assert all(pair.split == "train" and not pair.id.startswith("t+") for pair in made)
+    made = list(augment([*SEED, *others], shares, 3))
+    assert made == list(augment([*SEED, *others], shares, 3))
+    assert made != list(augment([*SEED, *others], shares, 4))
+    assert all(pair.split == "train" and not pair.id.startswith(("t+", "w+")) for pair in made)
+    lowered = sum(pair.id.endswith("+lowered") for pair in made)
+    assert 0.3 < lowered / len(SEED) < 0.7, "a share of the pairs is changed, not all"
     assert len({pair.id for pair in made}) == len(made) > len(SEED)
 
 

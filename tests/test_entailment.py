@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from students import tiny_encoder
 from transformers import AutoTokenizer
 
-from kgdistill.distill.entailment_pairs import FALSE, TRUE, denied, examples, exchanged, other_number
+from kgdistill.distill.entailment_pairs import FALSE, TRUE, denied, examples, exchanged, one_digit_changed
 from kgdistill.distill.lessons import read_seed, split_of
 from kgdistill.distill.swaps import SeedDocument, SeedFact
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError, RecipeError
-from kgdistill.evaluate.entailing import area, measure
+from kgdistill.evaluate.entailing import measure
+from kgdistill.evaluate.instrument import area
 from kgdistill.judge import eight_bit
 from kgdistill.judge.entailment import EMBEDDED, Entailment, encode
 from kgdistill.judge.entailment_network import LABELS, EntailmentSettings, save_entailment, train_entailment
@@ -64,7 +65,7 @@ def test_denials_come_and_go() -> None:
 
 @given(st.text("ab19 ", max_size=20), st.integers())
 def test_one_number_changes(text: str, seed: int) -> None:
-    found = other_number(text, random.Random(seed))
+    found = one_digit_changed(text, random.Random(seed))
     assert bool(found) == bool(re.search(r"\d", text))
     if found:
         assert len(found) == len(text) and sum(a != b for a, b in zip(found, text, strict=True)) == 1

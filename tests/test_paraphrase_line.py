@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 from line import CATALOGUE, HOME
-from students import tiny_writer
+from notebook import execute
+from students import tiny_classifier, tiny_writer
 
 from kgdistill.distill.pairs import read_pairs, write_pairs
 from kgdistill.distill.paraphraser import CometSettings, Paraphraser
@@ -33,25 +33,7 @@ LEFT, RIGHT = "Ann met Bo in Rome.", "In Rome there were Ann and Bo, who met."
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of text pairs that knows nothing, in the form of any other."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("nli")
-    vocabulary = {word: n for n, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "was", "in", "."])}
-    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    ).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        id2label={0: "neutral", 1: "entailment", 2: "contradiction"},
-    )  # fmt: skip
-    BertForSequenceClassification(config).save_pretrained(folder)
-    return folder
+    return tiny_classifier(tmp_path_factory.mktemp("nli"), "the was in .", "neutral entailment contradiction")
 
 
 def recipe(folder: Path, writer: Path, classifier: Path, **changes: Any) -> Recipe:
@@ -118,11 +100,7 @@ def test_the_notebook_runs_on_it(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KGDISTILL_RUN", str(finished))
-    notebook = json.loads((HOME / "notebooks" / "paraphrase.ipynb").read_text(encoding="utf-8"))
-    names: dict[str, object] = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    execute("paraphrase")
     said = capsys.readouterr().out
     assert "sentences: " in said and "length: " in said and "The town has a river" in said
 

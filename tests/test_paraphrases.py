@@ -92,6 +92,13 @@ def test_what_fails_one_way_is_not_asked_the_other() -> None:
 def test_wording_that_is_nearly_the_same_is_a_copy() -> None:
     assert rule(A, A.replace("old", "wide")) == "wording"
     assert rule(A, A.replace("old", "wide"), max_rouge=1.0) == "kept"
+    assert rule(A, A, related((A, A)), max_rouge=1.0) == "kept", "the limit itself passes"
+
+
+def test_the_longer_text_has_a_limit_of_its_own() -> None:
+    for left, right in ((A, f"{B} {C}"), (f"{B} {C}", A)):
+        assert rule(left, right, min_ratio=0.0, max_ratio=1.5, numbers=False) == "length"
+        assert rule(left, right, min_ratio=0.0, max_ratio=2.5, numbers=False) == "kept"
 
 
 def test_a_summary_is_shorter_and_brings_no_number_in() -> None:

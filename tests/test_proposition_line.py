@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from line import CATALOGUE, HOME, here
+from notebook import execute
 from students import tiny_encoder
 from test_constrained import make_opt
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
@@ -133,11 +134,7 @@ def test_the_notebook_runs_on_it(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KGDISTILL_RUN", str(finished))
-    notebook = json.loads((HOME / "notebooks" / "propositions.ipynb").read_text(encoding="utf-8"))
-    names: dict[str, object] = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    execute("propositions")
     out = capsys.readouterr().out
     assert "propositions of" in out and "teacher, kept" in out and "  = " in out
 

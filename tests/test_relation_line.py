@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from line import CATALOGUE, HOME
 from msgspec.structs import replace
+from notebook import execute
 from test_constrained import make_opt
 from test_masked import make_bert
 
@@ -346,10 +347,6 @@ def test_the_notebook_runs_on_it(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KGDISTILL_RUN", str(finished))
-    notebook = json.loads((HOME / "notebooks" / "relations.ipynb").read_text(encoding="utf-8"))
-    names: dict[str, object] = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    execute("relations")
     said = capsys.readouterr().out
     assert "capital of" in said and "<ENT0>" in said and "paris" in said.lower()

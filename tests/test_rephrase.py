@@ -67,6 +67,19 @@ def test_evidence_of_more_than_the_sentence_stays_as_it_is() -> None:
     assert rephrase(whole, known("In 1903 the Nobel Prize went to Marie Curie."), random.Random(0))[1] == 0
 
 
+def test_evidence_of_less_than_the_sentence_stays_as_it_is() -> None:
+    [curie] = spans("Marie Curie", TEXT)
+    narrow = Fact("Marie Curie", "is", "known", 1.0, curie.start, curie.end, curie, None)
+    part = Pair("p", "d", TEXT, "train", pair().entities, (narrow,))
+    assert rephrase(part, known("In 1903 the Nobel Prize went to Marie Curie."), random.Random(0)) == (part, 0)
+
+
+def test_a_mention_that_would_stand_twice_stays_as_it_is_though_no_fact_names_it() -> None:
+    silent = Pair("p", "d", TEXT, "train", pair().entities, ())
+    twice = "In 1903 the Nobel Prize went to Marie Curie, yes, Marie Curie."
+    assert rephrase(silent, known(twice), random.Random(0)) == (silent, 0)
+
+
 def test_paraphrases_serve_both_ways_and_dropped_ones_do_not() -> None:
     other = "In 1903 the Nobel Prize went to Marie Curie."
     pairs = [TextPair("1", FIRST, other), TextPair("2", FIRST, "x", dropped=Drop("wording", "x"))]

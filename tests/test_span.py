@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from students import pair, tiny_encoder
 from transformers import AutoTokenizer
 
 from kgdistill.distill.settings import SpanSettings
+from kgdistill.distill.students import span_training
 from kgdistill.distill.students.span import SpanStudent
 from kgdistill.distill.students.span_examples import examples
 from kgdistill.distill.students.span_learning import overlaps, said_loss
@@ -160,12 +163,26 @@ def test_silence_counts_as_much_as_it_is_told() -> None:
     assert tenth == pytest.approx(said + unsaid / 10)
 
 
+def test_a_student_s_setting_says_how_much_silence_counts(tmp_path: Path) -> None:
+    one = pair(1)
+    words = read_words(one.text, sentence_spans(one.text), TOKENIZER)
+    cut = list(windows(words, 254, 64))
+    found = list(examples(one, words, cut, ["born in", "occupation"].index, ["person", "city"].index))
+    made = start(tmp_path)
+    made.network.eval()
+    losses = []
+    for silence in (1.0, 0.5, 0.0):
+        made.settings = replace(made.settings, silence=silence)
+        losses.append(span_training.batch_losses(made, [(each, one.text) for each in found], random.Random(0)))
+    for part in ("mention", "object", "fact"):
+        whole, half, none = (float(loss[part].detach()) for loss in losses)
+        assert 0 < none < whole and half == pytest.approx((whole + none) / 2, rel=0.02)
+
+
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [pair(i) for i in range(4)]
     whole = start(tmp_path, epochs=3)
     whole.fit(pairs, pairs[:2], tmp_path / "whole")
-
-    from kgdistill.distill.students import span_training
 
     kept = span_training._checkpoint
 

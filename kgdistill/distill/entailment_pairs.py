@@ -107,7 +107,7 @@ def denied(fact: SeedFact) -> str:
     return f"{fact.subject} never{text[start:]}" if start and text[start : start + 1] == " " else ""
 
 
-def other_number(text: str, chance: random.Random) -> str:
+def one_digit_changed(text: str, chance: random.Random) -> str:
     """The text with one of its numbers changed; empty where it has none."""
     numbers = list(re.finditer(r"\d+", text))
     if not numbers:
@@ -173,7 +173,7 @@ class _Maker:
         return "" if fact.hedged else denied(fact)
 
     def _number(self, premise: str, fact: SeedFact) -> str:
-        text = other_number(fact.proposition, self.chance)
+        text = one_digit_changed(fact.proposition, self.chance)
         return "" if all(number in premise for number in re.findall(r"\d+", text)) else text
 
     def _name(self, _: str, fact: SeedFact) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from kgdistill.records import Fact, Pair, Span, TextPair
+from kgdistill.distill.edits import respanned
+from kgdistill.records import Pair, Span, TextPair
 from kgdistill.text.sentences import sentence_spans
 
 Known = Mapping[str, Sequence[str]]
@@ -43,54 +44,36 @@ def rephrase(pair: Pair, known: Known, chance: random.Random, share: float = 1.0
 def exchanged(pair: Pair, place: Span, new: str) -> Pair | None:
     """The pair with `new` in place of its text there; None where a mention, or part of a fact, would be lost."""
     old = pair.text[place.start : place.end]
-    grown = len(new) - len(old)
+    touched = [f for f in (*pair.facts, *pair.negatives) if f.start < place.end and f.end > place.start]
+    if any(_bare(pair.text, Span(fact.start, fact.end)) != place for fact in touched):
+        return None  # evidence that is only a part of the sentence, or more than it
+    ends = {name for fact in touched for name in (fact.subject, fact.object)}
+    if any(len(occurrences(name, new)) != len(occurrences(name, old)) for name in ends if occurrences(name, old)):
+        return None
 
     def moved(span: Span) -> Span:
         """Raises LookupError where the span has no place in the new text."""
+        grown = len(new) - len(old)
         if span.end <= place.start:
             return span
         if span.start >= place.end:
             return Span(span.start + grown, span.end + grown)
-        if span == place:
+        if _bare(pair.text, span) == place:
             return Span(place.start, place.start + len(new))
         name = pair.text[span.start : span.end]
         before, after = occurrences(name, old), occurrences(name, new)
-        if not place.start <= span.start < span.end <= place.end or len(before) != len(after):
+        at = span.start - place.start
+        if at not in before or len(before) != len(after):
             raise LookupError(name)
-        start = place.start + after[before.index(span.start - place.start)]
+        start = place.start + after[before.index(at)]
         return Span(start, start + len(name))
 
-    def fact(one: Fact) -> Fact:
-        start, end = one.start, one.end
-        if start >= 0:
-            evidence = Span(start, end)
-            if start < place.end and end > place.start:
-                evidence = _within(pair.text, evidence, place)
-            start, end = moved(evidence).start, moved(evidence).end
-        spans = [moved(span) if span else None for span in (one.subject_span, one.object_span)]
-        return replace(one, start=start, end=end, subject_span=spans[0], object_span=spans[1])
-
     try:
-        entities = tuple(replace(e, spans=tuple(sorted(map(moved, e.spans)))) for e in pair.entities)
-        facts, negatives = tuple(map(fact, pair.facts)), tuple(map(fact, pair.negatives))
-        said = {n for f in pair.facts if _touches(f, place) for n in (f.subject, f.object) if occurrences(n, old)}
-    except (LookupError, ValueError):
+        found = respanned(pair, moved)
+    except LookupError:
         return None
-    if any(len(occurrences(name, new)) != len(occurrences(name, old)) for name in said):
-        return None
-    text = pair.text[: place.start] + new + pair.text[place.end :]
-    return replace(pair, text=text, entities=entities, facts=facts, negatives=negatives)
-
-
-def _within(text: str, span: Span, place: Span) -> Span:
-    """The sentence that is evidence: the one exchanged, white space aside. Raises LookupError for another."""
-    if _bare(text, span) != place:
-        raise LookupError("evidence that is only a part of the sentence, or more than it")
-    return place
-
-
-def _touches(fact: Fact, place: Span) -> bool:
-    return fact.start < place.end and fact.end > place.start
+    entities = tuple(replace(entity, spans=tuple(sorted(entity.spans))) for entity in found.entities)
+    return replace(found, text=pair.text[: place.start] + new + pair.text[place.end :], entities=entities)
 
 
 def occurrences(name: str, text: str) -> list[int]:

@@ -132,7 +132,7 @@ def swap(document: SeedDocument, pool: NamePool, chance: random.Random) -> SeedD
     numbers: dict[str, str] = {}
 
     def number(found: re.Match[str]) -> str:
-        return numbers.setdefault(found[0], _other_number(found[0], chance))
+        return numbers.setdefault(found[0], other_number(found[0], chance))
 
     def change(text: str) -> str:
         text = _WORD.sub(lambda found: words.get(found[0], found[0]), text)
@@ -141,13 +141,13 @@ def swap(document: SeedDocument, pool: NamePool, chance: random.Random) -> SeedD
     return mapped(document, change)
 
 
-def _other_number(digits: str, chance: random.Random) -> str:
-    """Another number with as many digits; years stay years, days and months stay small."""
+def other_number(digits: str, chance: random.Random) -> str:
+    """Another number of as many digits; years stay years, days and months stay small."""
     value = int(digits)
     if len(digits) == 4 and 1000 <= value <= 2100:
         return str(chance.randint(1400, 2025))
-    if len(digits) <= 2 and value <= 31:
-        return str(chance.randint(1, 28)).zfill(len(digits)) if digits[0] == "0" else str(chance.randint(1, 28))
+    if len(digits) <= 2 and 0 < value <= 31:
+        return str(chance.randint(1, 28)).zfill(len(digits) if digits[0] == "0" else 1)
     return str(chance.randint(1, 9)) + "".join(str(chance.randint(0, 9)) for _ in digits[1:])
 
 

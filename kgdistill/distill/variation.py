@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from kgdistill.distill.edits import edited
-from kgdistill.distill.swaps import NamePool, SeedDocument, SeedEntity
+from kgdistill.distill.swaps import NamePool, SeedDocument, SeedEntity, other_number
 from kgdistill.records import Pair
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
@@ -29,16 +29,6 @@ class Variation:
         for digits in sorted(set(re.findall(r"\d+", pair.text))):
             words[digits] = other_number(digits, chance)
         return replace_words(pair, words)
-
-
-def other_number(digits: str, chance: random.Random) -> str:
-    """Another number of as many digits; years stay years, days and months stay small."""
-    value = int(digits)
-    if len(digits) == 4 and 1000 <= value <= 2100:
-        return str(chance.randint(1400, 2025))
-    if len(digits) <= 2 and 0 < value <= 31:
-        return str(chance.randint(1, 28)).zfill(len(digits) if digits[0] == "0" else 1)
-    return str(chance.randint(1, 9)) + "".join(str(chance.randint(0, 9)) for _ in digits[1:])
 
 
 def replace_words(pair: Pair, words: dict[str, str]) -> Pair:

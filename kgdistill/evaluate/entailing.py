@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from kgdistill.evaluate.instrument import area
+
 
 class Row(Struct, frozen=True):
     """Pairs of one kind."""
@@ -51,14 +53,5 @@ def measure(pairs: Sequence[tuple[str, str]], scores: Sequence[tuple[float, floa
         for (holds, kind), found in sorted(kinds.items(), key=lambda item: (not item[0][0], item[0][1]))
     )
     told = sum(denied) / len(denied) if denied else None
-    return Measured(len(pairs), right / len(pairs), area(true, false), told, tuple(rows))
-
-
-def area(true: Sequence[float], false: Sequence[float]) -> float:
-    """Area under the ROC curve: how often a true pair scores higher than a false one, ties counting half."""
-    from scipy.stats import rankdata
-
-    if not true or not false:
-        return 0.5
-    ranks = float(rankdata([*true, *false])[: len(true)].sum())
-    return (ranks - len(true) * (len(true) + 1) / 2) / (len(true) * len(false))
+    whole = area(true, false)
+    return Measured(len(pairs), right / len(pairs), 0.5 if whole is None else whole, told, tuple(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -23,6 +23,18 @@ from kgdistill.text.language import identify
 from kgdistill.text.split import split
 
 TEACHER = frozenset({"teacher"})
+
+
+class _Asking(Protocol):
+    """A method that asks a teacher."""
+
+    @property
+    def brief(self) -> bool: ...
+    @property
+    def seed(self) -> int: ...
+
+
+Method = TypeVar("Method", bound=_Asking)
 
 
 class Read(SourceStage, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +103,7 @@ class Decontextualise(Decontextualize, ShardStage, frozen=True, forbid_unknown_f
     uses: ClassVar[frozenset[str]] = TEACHER
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
-        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        method = settled(self, bench)
         for reading in per_reading(records, method, bench):
             yield booked(reading, bench)
 
@@ -104,7 +116,7 @@ class Generate(Triples, ShardStage, frozen=True, forbid_unknown_fields=True):
     uses: ClassVar[frozenset[str]] = TEACHER
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
-        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        method = settled(self, bench)
         for reading in per_chunk(records, method, bench):
             yield booked(reading, bench)
 
@@ -145,7 +157,7 @@ class Judge(TeacherJudge, ShardStage, frozen=True, forbid_unknown_fields=True):
     combine: Combine = Combine()
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
-        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        method = settled(self, bench)
         agreed = (replace(r, chunks=tuple(agreement(g, g.samples or 1) for g in r.chunks)) for r in records)
         for reading in per_chunk(agreed, method, bench):
             yield booked(reclaimed(reading, lambda claim: combine(claim, self.combine)), bench)
@@ -160,6 +172,13 @@ def reclaimed(reading: Reading, change: Callable[[Claim], Claim]) -> Reading:
     """The reading with every claim changed."""
     chunks = tuple(replace(graph, claims=tuple(map(change, graph.claims))) for graph in reading.chunks)
     return replace(reading, chunks=chunks)
+
+
+def settled(method: Method, bench: Bench) -> Method:
+    """`method` with what its table leaves open: the form of prompts that the teacher reads best, and the run's seed."""
+    brief, seed = method.brief or bench.teacher.card.brief, method.seed or bench.seed
+    found: Method = replace(cast("Any", method), brief=brief, seed=seed)
+    return found
 
 
 def booked(reading: Reading, bench: Bench) -> Reading:

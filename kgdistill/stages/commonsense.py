@@ -20,7 +20,7 @@ from kgdistill.judge.critic import NAME, CriticSettings, Said
 from kgdistill.judge.plausibility import PlausibilityJudge
 from kgdistill.judge.teacher import NAME as PLAUSIBLE
 from kgdistill.records import Claim, EventSeed, Failure, Inference, Reading, Verdict, content_id
-from kgdistill.stages.build import TEACHER, booked, per_chunk, reclaimed
+from kgdistill.stages.build import TEACHER, booked, per_chunk, reclaimed, settled
 from kgdistill.stages.seeds import seed_reading
 from kgdistill.storage.inferences import read_labelled
 from kgdistill.storage.review import read_review, review_fingerprint
@@ -59,7 +59,7 @@ class Events(EventWriter, SourceStage, frozen=True, forbid_unknown_fields=True, 
 
     def _written(self, known: list[str], bench: Bench) -> list[EventSeed]:
         """The new events that are kept; every other is a recorded failure with its reason."""
-        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        method = settled(self, bench)
         found = list(bench.converse(method(shown) for shown in method.showings(known)))
         drafts = [drafts for drafts in found if isinstance(drafts, Drafts)]
         for failure in (failure for part in drafts for failure in part.failures):
@@ -81,7 +81,7 @@ class Infer(Inferences, ShardStage, frozen=True, forbid_unknown_fields=True):
     uses: ClassVar[frozenset[str]] = TEACHER
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
-        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        method = settled(self, bench)
         for reading in per_chunk(map(about_an_event, records), method, bench):
             yield booked(reading, bench)
 
@@ -101,7 +101,7 @@ class JudgeInferences(PlausibilityJudge, ShardStage, frozen=True, forbid_unknown
     uses: ClassVar[frozenset[str]] = TEACHER
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
-        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        method = settled(self, bench)
         for reading in per_chunk(records, method, bench):
             yield booked(reclaimed(reading, lambda claim: combine(claim, Combine({PLAUSIBLE: 1.0}))), bench)
 

@@ -17,7 +17,7 @@ from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import RecipeError
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.evaluate.entailing import Measured, measure
-from kgdistill.judge.entailment import WORDS, Entailment, WordsEntailment
+from kgdistill.judge.entailment import EMBEDDED, WORDS, Entailment, WordsEntailment
 from kgdistill.records import content_id
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
@@ -52,7 +52,7 @@ class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Settings of the training (judge/entailment_network), as a table."""
     measured: int = 1500
     """Pairs of the test documents that it is measured on, drawn at random; 0: all."""
-    name: str = "kgdistill-mini-entailment"
+    name: str = EMBEDDED
     threads: int = 0
     """CPU threads; 0: all cores."""
 

@@ -16,7 +16,7 @@ from kgdistill.errors import RecipeError
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.evaluate.paraphrases import difference, funnel, passing
 from kgdistill.generate.paraphrases import METHOD, Contexts, ContextWriter, NextSentences
-from kgdistill.judge.entailment import Entailment
+from kgdistill.judge.entailment import EMBEDDED, Entailment
 from kgdistill.records import Passage, Reading, Rewording, TextPair, content_id
 from kgdistill.refine.paraphrases import (
     CHOICES,
@@ -34,8 +34,6 @@ from kgdistill.storage.shards import write_bytes, write_records
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights
 
-EMBEDDED = "kgdistill-mini-entailment"
-"""The classifier of text pairs that is taken where a recipe names none."""
 PAIRS = "paraphrases.jsonl"
 
 

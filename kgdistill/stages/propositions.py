@@ -13,7 +13,7 @@ from kgdistill.generate.propositions import JUDGE, WHOLE, Propositions
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.judge.entailment import EMBEDDED, NAME
 from kgdistill.records import Claim, Proposition, Reading, Verdict
-from kgdistill.stages.build import TEACHER, booked, per_reading, reclaimed
+from kgdistill.stages.build import TEACHER, booked, per_reading, reclaimed, settled
 from kgdistill.stages.entailment import entailment_fingerprint, open_entailment
 from kgdistill.text.propositions import sentences_of
 
@@ -26,7 +26,7 @@ class SegmentText(Propositions, ShardStage, frozen=True, forbid_unknown_fields=T
     uses: ClassVar[frozenset[str]] = TEACHER
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
-        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        method = settled(self, bench)
         for reading in per_reading(records, method, bench):
             found = [claim for claim in reading.claims if isinstance(claim, Proposition)]
             bench.note("propositions", len(found))

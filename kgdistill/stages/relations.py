@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
-from msgspec.structs import replace
-
 from kgdistill.contracts import Bench, Dialogue, ShardStage
 from kgdistill.generate.relation_prompts import RelationPrompts
 from kgdistill.generate.relations import Relations
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.judge.consistency import NAME, Consistency, PromptWeights
 from kgdistill.records import Reading, RelationSeed
-from kgdistill.stages.build import TEACHER, booked, per_reading, reclaimed
+from kgdistill.stages.build import TEACHER, booked, per_reading, reclaimed, settled
 
 
 class WriteRelationPrompts(RelationPrompts, ShardStage, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +30,7 @@ class WriteRelationPrompts(RelationPrompts, ShardStage, frozen=True, forbid_unkn
                 bench.note("relations without paraphrases (the teacher fills blanks and writes nothing)")
                 yield reading
             return
-        method = replace(self, brief=self.brief or bench.teacher.card.brief, seed=self.seed or bench.seed)
+        method = settled(self, bench)
         for reading in per_reading(records, method, bench):
             if isinstance(reading.seed, RelationSeed):
                 bench.note("prompts", 1 + len(reading.seed.prompts))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 from kgdistill.records import ChunkGraph, Document, Entity, Evidence, Span, Triple, Verdict
 from kgdistill.text.names import find, find_all, spelling
+from kgdistill.text.numbers import digit_numbers
 from kgdistill.text.overlap import words
 from kgdistill.text.split import sentence_spans
 
@@ -21,7 +19,6 @@ _LEAST_SHARE = 0.5
 """Share of an end's own words that a sentence must hold where the end is not literal."""
 _LEAST_OVERLAP = 0.3
 """Share of the proposition's words that a sentence must hold where not both ends are literal in it."""
-_NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
 
 
 class _Sentence(Struct):
@@ -96,8 +93,7 @@ def _stems(text: str) -> frozenset[str]:
 
 def _numbers(text: str) -> frozenset[str]:
     """The numbers of a text in plain digits, grouping and decimal marks left out."""
-    plain = (match.group() for match in _NUMBER.finditer(text))
-    return frozenset("".join(str(unicodedata.digit(sign)) for sign in number if sign.isdigit()) for number in plain)
+    return frozenset(digit_numbers(text).values())
 
 
 def _grounded(

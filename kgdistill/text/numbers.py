@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 
@@ -22,6 +24,7 @@ SMALL |= {f"{word[:-1]}ieth": value for word, value in SMALL.items() if word in 
 SMALL |= _ORDINALS | {"dozen": 12}
 LARGE = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _TOKEN = regex.compile(r"(?<![\p{L}\d])\d+(?:,\d{3})*(?:\.\d+)?|\p{L}+|\d+")
+_DIGITS = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
 _AMBIGUOUS = {"one", "first", "second"}
 """Alone they are mostly pronouns, or words of order and time."""
 
@@ -74,6 +77,17 @@ def _decimal(digits: str) -> Decimal:
         return Decimal(digits.replace(",", ""))
     except InvalidOperation:  # digits of a script that Decimal does not read
         return Decimal(0)
+
+
+def digit_numbers(text: str) -> dict[str, str]:
+    """The numbers written in digits, as they stand there, each with its plain digits: "1,000" and "1000".
+
+    Grouping and decimal marks are left out, so that a number is the same in any language's way of writing it.
+    """
+    return {
+        number: "".join(str(unicodedata.digit(sign)) for sign in number if sign.isdigit())
+        for number in _DIGITS.findall(text)
+    }
 
 
 def missing_numbers(left: str, right: str) -> list[str]:

@@ -14,13 +14,13 @@ from msgspec import Struct
 
 from kgdistill.records import Chunk, Span
 from kgdistill.text.names import normal
+from kgdistill.text.numbers import digit_numbers
 from kgdistill.text.overlap import words
 from kgdistill.text.sentences import sentence_spans
 
 _BLOCK = re.compile(r"<s>(.*?)</s>", re.DOTALL)
 _MARK = re.compile(r"<(/?s)>", re.IGNORECASE)
 _BULLET = re.compile(r"(?:[-*•–]|\d{1,3}[.)])\s+")
-_NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
 _OPENERS = frozenset(
     (  # noqa: SIM905 - plain words read best
         "a all an another any at both each every five four he her his i in it its many most no none not of on one "
@@ -125,18 +125,14 @@ def unsupported(proposition: str, *texts: str) -> tuple[str, ...]:
     inside a longer word ("German" in "Germany's").
     """
     known = " ".join(texts)
-    numbers = {_digits(found.group()) for found in _NUMBER.finditer(known)}
-    missing = [found.group() for found in _NUMBER.finditer(proposition) if _digits(found.group()) not in numbers]
+    numbers = set(digit_numbers(known).values())
+    missing = [number for number, digits in digit_numbers(proposition).items() if digits not in numbers]
     folded = _folded(known)
     for word in words(proposition):
         bare = re.sub(r"['’]s?$", "", word)
         if bare[:1].isupper() and bare.casefold() not in _OPENERS and _folded(bare) not in folded:
             missing.append(bare)
     return tuple(dict.fromkeys(missing))
-
-
-def _digits(number: str) -> str:
-    return "".join(str(unicodedata.digit(sign, 0)) for sign in number if sign.isdigit())
 
 
 def _folded(text: str) -> str:

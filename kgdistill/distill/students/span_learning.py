@@ -77,7 +77,7 @@ def window_losses(
 ) -> dict[str, Tensor]:
     """Losses of one window by part; `relations` and `types` are unit vectors of the names learnt.
 
-    What the example says nothing of counts as nothing, with weight `silence`.
+    What the example says nothing of is taken for false, with weight `silence`.
     """
     spans = network.spans(passage)
     keys = list(zip(spans.first.tolist(), spans.last.tolist(), strict=True))
@@ -94,9 +94,9 @@ def window_losses(
     losses["link"] = _link_loss(network, spans, mentions, example, keys, text)
     both = torch.maximum(spans.object, spans.mention)
     objects = _candidates(both, [place[o] for o in example.objects if o in place], CANDIDATES[1])
-    subjects = [place[s] for s, _ in example.facts if s in place]
-    subjects_ = _candidates(spans.mention, subjects, CANDIDATES[0])
-    losses |= _pair_losses(network, passage, spans, subjects_, objects, example, keys, relations, silence)
+    owners = [place[s] for s, _ in example.facts if s in place]
+    subjects = _candidates(spans.mention, owners, CANDIDATES[0])
+    losses |= _pair_losses(network, passage, spans, subjects, objects, example, keys, relations, silence)
     return losses
 
 
