@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -120,18 +121,43 @@ def test_the_list_of_documents_is_searched(page: Any, service: Served) -> None:
 
 def test_sparql_has_examples_and_links_to_the_pages(page: Any, service: Served) -> None:
     page.goto(service.root + "#/sparql")
-    for name in page.locator(".chip").all_inner_texts():
+    page.locator(".chip").first.wait_for()
+    names = page.locator(".chip").all_inner_texts()
+    assert len(names) > 5
+    for name in names:
         page.get_by_role("button", name=name, exact=True).click()
-        page.get_by_role("button", name="Run").click()
+        with page.expect_response("**/sparql") as told:
+            page.get_by_role("button", name="Run").click()
+        assert told.value.ok
         page.locator("tbody tr, pre.answer").first.wait_for()
     page.get_by_label("Query").fill('SELECT ?e { ?e skos:prefLabel "Marie Curie" }')
     page.keyboard.press("Control+Enter")
     page.get_by_role("link", name="entity/Marie_Curie").wait_for()
+    page.get_by_label("Query").fill("ASK { ?what ?is ?there }")  # what is saved is what is shown
     with page.expect_download() as saving:
         page.get_by_role("button", name="Save as CSV").click()
     assert Path(saving.value.path()).read_bytes() == f"e\r\n{BASE}entity/Marie_Curie\r\n".encode()
     page.get_by_role("link", name="entity/Marie_Curie").click()
     page.get_by_role("heading", name="Marie Curie", level=1).wait_for()
+
+
+def test_an_answer_that_comes_late_does_not_replace_a_newer_one(page: Any, service: Served) -> None:
+    def held(route: Any) -> None:
+        if "slow" in (route.request.post_data or ""):
+            page.wait_for_timeout(700)
+        with suppress(Exception):  # the page has given it up
+            route.continue_()
+
+    page.route("**/sparql", held)
+    page.goto(service.root + "#/sparql")
+    query = page.get_by_label("Query")
+    query.fill('SELECT ("slow" AS ?said) {}')
+    query.press("Control+Enter")
+    query.fill('SELECT ("quick" AS ?said) {}')
+    query.press("Control+Enter")
+    page.get_by_role("cell", name="quick").wait_for()
+    page.wait_for_timeout(1000)
+    assert page.get_by_role("cell").all_inner_texts() == ["quick"]
 
 
 def test_a_broken_query_is_answered_with_its_reason(browser: Any, service: Served) -> None:

@@ -1,5 +1,5 @@
 // SPARQL: a query, its answer as a table, and examples to begin with.
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { Name } from "./claim";
 import { documentHref, entityHref } from "./route";
 import { number } from "./text";
@@ -77,7 +77,7 @@ ORDER BY DESC(?documents)`,
   ["A graph (CONSTRUCT)", "CONSTRUCT { ?s ?p ?o } WHERE {\n  GRAPH ?facts { ?s ?p ?o } FILTER(STRENDS(STR(?facts), \"graph/facts\"))\n} LIMIT 50"],
 ];
 
-type Answer = { kind: "table"; rows: Rows } | { kind: "text"; text: string };
+type Answer = { query: string } & ({ kind: "table"; rows: Rows } | { kind: "text"; text: string });
 
 export function SparqlPage({ about }: { about: About }) {
   const [query, setQuery] = useState(FACTS);
@@ -85,26 +85,33 @@ export function SparqlPage({ about }: { about: About }) {
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const [seconds, setSeconds] = useState(0);
-  const run = async () => {
+  const running = useRef(new AbortController());
+  const run = async (query: string) => {
+    running.current.abort(); // only the last question is answered, in whichever order the answers come
+    const { signal } = (running.current = new AbortController());
     setBusy(true);
     const before = performance.now();
+    const end = (answer: Answer | null, error: string) => {
+      if (signal.aborted) return;
+      setAnswer(answer);
+      setError(error);
+      setSeconds((performance.now() - before) / 1000);
+      setBusy(false);
+    };
     try {
-      const found = await post(query, `${TABLE}, text/turtle;q=0.9`);
+      const found = await post(query, `${TABLE}, text/turtle;q=0.9`, signal);
       const table = found.headers.get("content-type")?.startsWith(TABLE);
-      setAnswer(table ? { kind: "table", rows: (await found.json()) as Rows } : { kind: "text", text: await found.text() });
-      setError("");
+      const content = table ? { kind: "table" as const, rows: (await found.json()) as Rows } : { kind: "text" as const, text: await found.text() };
+      end({ query, ...content }, "");
     } catch (problem) {
-      setAnswer(null);
-      setError((problem as Error).message);
+      end(null, (problem as Error).message);
     }
-    setSeconds((performance.now() - before) / 1000);
-    setBusy(false);
   };
-  const save = async () => {
-    const found = await post(query, answer?.kind === "text" ? "text/turtle" : "text/csv");
+  const save = async (answer: Answer) => {
+    const found = await post(answer.query, answer.kind === "text" ? "text/turtle" : "text/csv");
     const link = window.document.createElement("a");
     link.href = URL.createObjectURL(await found.blob());
-    link.download = answer?.kind === "text" ? "answer.ttl" : "answer.csv";
+    link.download = answer.kind === "text" ? "answer.ttl" : "answer.csv";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   };
@@ -127,7 +134,7 @@ export function SparqlPage({ about }: { about: About }) {
         class="query"
         onSubmit={(event) => {
           event.preventDefault();
-          void run();
+          void run(query);
         }}
       >
         <label class="sr" for="query">
@@ -139,7 +146,7 @@ export function SparqlPage({ about }: { about: About }) {
           spellcheck={false}
           value={query}
           onInput={(event) => setQuery(event.currentTarget.value)}
-          onKeyDown={(event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && void run()}
+          onKeyDown={(event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && void run(event.currentTarget.value)}
         />
         <div class="row">
           <button type="submit" class="main" disabled={busy}>
@@ -147,7 +154,7 @@ export function SparqlPage({ about }: { about: About }) {
           </button>
           <span class="quiet">or Ctrl+Enter</span>
           {answer && (
-            <button type="button" onClick={() => void save()}>
+            <button type="button" onClick={() => void save(answer)}>
               Save as {answer.kind === "text" ? "Turtle" : "CSV"}
             </button>
           )}
