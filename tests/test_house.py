@@ -48,6 +48,7 @@ LATE = {
     "kgdistill/cli.py": "each command imports what it needs, so that --help is quick",
     "kgdistill/stages/school.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/learn.py": "a stage's settings are read without torch, its training is not",
+    "kgdistill/stages/corroborate.py": "a stage's settings are read without torch, its reading is not",
     "kgdistill/stages/commonsense.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/paraphrases.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/comet.py": "a stage's settings are read without torch, its training is not",

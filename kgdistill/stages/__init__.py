@@ -15,6 +15,7 @@ from kgdistill.stages.comparatives import (
     Settle,
     TrainDiscriminator,
 )
+from kgdistill.stages.corroborate import Corroborate
 from kgdistill.stages.entailment import TrainEntailment
 from kgdistill.stages.learn import Extract, MakePairs, Score, SeedPairs, Train
 from kgdistill.stages.measure import Benchmarks, CheckJudge, Collect, Compare, Documents, Plant
@@ -72,6 +73,7 @@ STAGES: dict[str, type[Stage]] = {
     "generate": Generate,
     "noun_phrases": FindNounPhrases,
     "ground": Ground,
+    "corroborate": Corroborate,
     "judge": Judge,
     "calibrate": Calibrate,
     "names": Names,

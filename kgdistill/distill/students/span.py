@@ -20,6 +20,7 @@ from kgdistill.distill.students.bert import Bert, read_shape
 from kgdistill.distill.students.span_learning import read_passages
 from kgdistill.distill.students.span_network import SpanNetwork
 from kgdistill.distill.students.span_reading import Curve, Names, Seen, gather, read_window
+from kgdistill.distill.students.span_weighing import Asked, Lines, weigh
 from kgdistill.distill.students.words import Window, Words, read_words, windows
 from kgdistill.errors import ModelError
 from kgdistill.records import Extraction, Pair, Span
@@ -46,6 +47,8 @@ class SpanConfig(Struct, frozen=True):
     least: float = 0.02
     """Raw scores below this are never looked at."""
     most_overlap: float = 0.3
+    lines: Lines = ((0.4, 1.6), (1.1, 8.0), (0.8, 0.0))
+    """What its opinion of claims that others made is worth (see `span_scaling`); until they are fitted, as in ours."""
 
 
 class SpanStudent:
@@ -133,7 +136,7 @@ class SpanStudent:
         """Candidate facts of a text with raw scores (probabilities before calibration) of `least` and more."""
         words, cut, sentences = self.prepare(text)
         least = max(least, self.config.least)
-        names = self._asked(tuple(relations)) if relations else self.relations
+        names = self.named(relations) if relations else self.relations
         seen = Seen({}, [])
         self.network.eval()
         for batch in batches(cut):
@@ -142,6 +145,14 @@ class SpanStudent:
             for window, passage in zip(batch, passages, strict=True):
                 read_window(self.network, passage, words, window, text, names, self.types, least, seen)
         return gather(id_, seen, sentences, words, self.config.most_overlap)
+
+    def support(self, text: str, claims: Sequence[Asked]) -> list[float | None]:
+        """For each claim how far `text` supports it, in [0, 1]; None where the text does not name both its ends."""
+        return [found and found.worth(self.config.lines) for found in weigh(self, text, claims)]
+
+    def named(self, names: Sequence[str]) -> Names:
+        """Names with their points in the student's space of names, whether it has learnt them or not."""
+        return self._asked(tuple(names))
 
     def passages(self, parts: Sequence[tuple[Words, Window]]) -> list[Any]:
         """One encoder pass over windows."""

@@ -77,7 +77,7 @@ def read_window(
     texts = span_texts(words, window, spans, subjects, text)
     links = network.links(spans, subjects, overlaps(texts).to(network.device))
     sure = spans.mention[subjects].sigmoid().tolist()
-    stands = _stands_for(links, texts, sure)
+    stands = stands_for(links, texts, sure)
     place = _places(words, window, spans.first, spans.last)
     _entities(network, spans.vectors[subjects], [place[i] for i in subjects.tolist()], texts, stands, sure, types, seen)
     # A pair is no surer than its ends: this sorts out near-misses of a name ("Ada Byron wrote"), and what cannot reach
@@ -111,7 +111,7 @@ def _places(words: Words, window: Window, first: Tensor, last: Tensor) -> list[S
     return [Span(words.spans[a].start, words.spans[b].end) for a, b in pairs]
 
 
-def _stands_for(links: Tensor, texts: Sequence[str], sure: Sequence[float]) -> list[int]:
+def stands_for(links: Tensor, texts: Sequence[str], sure: Sequence[float]) -> list[int]:
     """For each mention the one whose text is its name (itself where it names itself)."""
     pronoun = torch.tensor([text.lower() in _PRONOUNS for text in texts], device=links.device)
     weak = torch.tensor([score < 0.3 for score in sure], device=links.device)

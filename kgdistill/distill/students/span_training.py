@@ -16,6 +16,7 @@ from torch import Tensor
 from kgdistill.distill.pairing import agreement, matches
 from kgdistill.distill.students.span_examples import Example, examples
 from kgdistill.distill.students.span_learning import window_losses
+from kgdistill.distill.students.span_scaling import fit_lines
 from kgdistill.distill.variation import Variation
 from kgdistill.records import Extraction, Pair
 
@@ -171,7 +172,7 @@ def best_threshold(read: Sequence[Extraction], pairs: Sequence[Pair]) -> dict[st
 
 
 def calibrate(student: SpanStudent, pairs: Sequence[Pair]) -> dict[str, float]:
-    """Fit the isotonic curve from raw scores to the share of right pairs, and the default threshold, on `pairs`."""
+    """Fit on `pairs` what scores are worth: a curve to the share of right pairs, the default threshold, and lines."""
     import numpy
     from sklearn.isotonic import IsotonicRegression
 
@@ -188,7 +189,11 @@ def calibrate(student: SpanStudent, pairs: Sequence[Pair]) -> dict[str, float]:
     figures = best_threshold(read, pairs)
     least = float(numpy.interp(figures["threshold"], raw, worth))
     student.config = msgspec.structs.replace(
-        student.config, raw=tuple(raw), calibrated=tuple(worth), threshold=round(least, 4)
+        student.config,
+        raw=tuple(raw),
+        calibrated=tuple(worth),
+        threshold=round(least, 4),
+        lines=fit_lines(student, pairs),
     )
     return {f"validation_{key}": value for key, value in figures.items()}
 

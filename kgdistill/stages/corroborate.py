@@ -1,0 +1,60 @@
+"""The stage that asks a trained extractor about the claims of a teacher: a second reader that has not seen them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from kgdistill.contracts import Bench, ShardStage
+from kgdistill.distill.student import EXTRACTOR
+from kgdistill.errors import ModelError
+from kgdistill.records import Claim, Reading, Triple, Verdict
+from kgdistill.stages.build import reclaimed
+from kgdistill.stages.learn import student_folder
+from kgdistill.teacher import weights
+
+NAME = "extractor"
+"""Name of its verdicts."""
+
+
+class Corroborate(ShardStage, frozen=True, forbid_unknown_fields=True):
+    """An extractor's opinion of every claim, from the document itself; see distill/students/span_weighing.
+
+    The critic of West et al. (Symbolic Knowledge Distillation, 2022, section 3.3) for claims about a text: a small
+    encoder trained on gold graphs, which looks at both ends and their direction where a small teacher's yes does not.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("readings",)
+    gives: ClassVar[str] = "readings"
+
+    extractor: str = EXTRACTOR
+    """Folder of a span student, or the one that ships."""
+
+    def fingerprint(self) -> str:
+        return weights.fingerprint(student_folder(self.extractor))
+
+    def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
+        from kgdistill.distill.extractor import Extractor
+        from kgdistill.distill.students.span import SpanStudent
+        from kgdistill.distill.students.span_weighing import Asked
+
+        student = Extractor.from_pretrained(student_folder(self.extractor)).student
+        if not isinstance(student, SpanStudent):
+            raise ModelError(f"corroborate.extractor: {self.extractor} is no span student; only these weigh claims")
+        for reading in records:
+            claims = [claim for claim in reading.claims if isinstance(claim, Triple)]
+            asked = [Asked(c.subject, c.relation, c.object, c.negated) for c in claims]
+            support = student.support(reading.document.text, asked) if asked else []
+            verdicts = {claim.id: _verdict(found) for claim, found in zip(claims, support, strict=True)}
+            yield reclaimed(reading, partial(_judged, verdicts))
+
+
+def _verdict(support: float | None) -> Verdict:
+    return Verdict(NAME, 0.0, "does not find both ends") if support is None else Verdict(NAME, support)
+
+
+def _judged(verdicts: Mapping[str, Verdict], claim: Claim) -> Claim:
+    return replace(claim, verdicts=(*claim.verdicts, verdicts[claim.id])) if claim.id in verdicts else claim
