@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from kgdistill.contracts import Answer, Clause, Constraints, Dialogue, Request
+from kgdistill.contracts import BLANK, Answer, Clause, Constraints, Dialogue, Request
 from kgdistill.errors import MissingExtra, ModelError, TeacherError
 from kgdistill.teacher.dialogue import Ledger, converse
 from kgdistill.teacher.journal import Journal, blueprint_hash
+from kgdistill.teacher.tokens import prompt_tokens
 from kgdistill.teacher.vllm import Vllm
+from kgdistill.teacher.weighing import laid_out
 from kgdistill.text.clauses import Course
 
 SENTENCES = [
@@ -214,6 +216,45 @@ def test_dialogues_of_many_turns_run_through_the_engine(teacher: Any, tmp_path: 
     again, replay = run("a")
     assert again == first and replay.account("s").kept == 0 and ledger.account("s").kept > 60
     assert replay.account("s").reply_tokens == 0
+
+
+@pytest.mark.vllm
+def test_texts_in_blanks_weigh_as_transformers_has_them(teacher: Any, tiny_model: Path) -> None:
+    """Asked together with a request that writes, and twice: a cached prefix must not eat log-probabilities."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32).eval()
+    long = " ".join(SENTENCES) * 3
+    prompts = [f"{BLANK} was built by {BLANK}.", f"{long} {BLANK} is in {BLANK} now"]
+    weighs = [Request("w", prompt, weigh=("The bridge", "engineers")) for prompt in prompts]
+    first = ask(teacher, *weighs, Request("p", SENTENCES[0], max_tokens=4))
+    again = ask(teacher, *weighs)
+    for request, answer, second in zip(weighs, first, again, strict=False):
+        found = laid_out(request, lambda text: prompt_tokens(tokenizer, text, False), tokenizer.bos_token_id)
+        with torch.inference_mode():
+            logits = model(torch.tensor([found.tokens])).logits[0].log_softmax(-1)
+        [reply] = answer.replies
+        assert [len(part) for part in reply.weighed] == [len(places) for places in found.places]
+        for part, places in zip(reply.weighed, found.places, strict=True):
+            wanted = [float(logits[place - 1, found.tokens[place]]) for place in places]
+            assert part == pytest.approx(wanted, abs=1e-3)
+        assert second.replies[0].weighed[0] == pytest.approx(reply.weighed[0], abs=1e-3)
+    assert first[2].replies[0].tokens == 4
+
+
+@pytest.mark.vllm
+def test_what_cannot_be_weighed_fails_alone(teacher: Any) -> None:
+    good, few, empty, long = ask(
+        teacher,
+        Request("w", f"{BLANK} is old.", weigh=("Basel",)),
+        Request("w", "No blank.", weigh=("Basel",)),
+        Request("w", f"{BLANK} is old.", weigh=(" ",)),
+        Request("w", f"{'1880 ' * 600}{BLANK}", weigh=("Basel",)),
+    )
+    assert isinstance(good, Answer) and len(good.replies[0].weighed) == 1
+    assert few.reason == empty.reason == "teacher" and long.reason == "too long"
 
 
 @pytest.mark.vllm
