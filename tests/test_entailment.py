@@ -45,7 +45,7 @@ def test_false_pairs_are_neighbours_of_true_ones(documents: list[SeedDocument]) 
     assert kinds.keys() == {*TRUE, *FALSE}
     for example in found:
         assert (example.label == "entailment") == (example.kind in TRUE)
-        assert (example.label == "contradiction") == (example.kind in ("negation", "number"))
+        assert (example.label == "contradiction") == (example.kind in ("negation", "number", "denied"))
         assert example.premise and example.hypothesis
     assert 0.4 < sum(example.label == "entailment" for example in found) / len(found) < 0.6
     assert examples(documents, 0, swapped=0.3) == found != examples(documents, 1, swapped=0.3)

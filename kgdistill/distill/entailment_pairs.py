@@ -20,10 +20,13 @@ from kgdistill.text.overlap import words
 Label = Literal["entailment", "neutral", "contradiction"]
 TRUE = ("stated", "covered", "same")
 FALSE = (
-    "swapped", "relation", "negation", "number", "name", "elsewhere", "neighbour", "whole", "uncovered",
+    "swapped", "relation", "negation", "number", "name", "elsewhere", "neighbour", "whole", "uncovered", "denied",
 )  # fmt: skip
 """What is wrong: ends exchanged; another relation; denied, or no longer; another number; another name; said in another
-place; the premise is one proposition and this another; it is the whole sentence; one of its propositions is missing."""
+place; the premise is one proposition and this another; it is the whole sentence; one of its propositions is missing;
+it is what the premise denies."""
+_TRIED = {"swapped": 3, "relation": 1, "negation": 2, "number": 1, "name": 3, "elsewhere": 1}
+"""How often each kind of false neighbour is tried before the others: most, those whose words are all the premise's."""
 _AUXILIARY = re.compile(
     r"\b(is|are|was|were|has|have|had|can|could|will|would|shall|should|may|might|must|does|do|did)\b"
 )
@@ -135,6 +138,7 @@ class _Maker:
                 if false := self.false(premise, fact):
                     yield false
             yield from self.about_whole(sentence)
+            yield from self.about_denied(sentence)
 
     def premise(self, place: int, fact: SeedFact) -> str:
         """The fact's sentence in its standalone form, or some sentences around it in either form."""
@@ -152,8 +156,7 @@ class _Maker:
 
     def false(self, premise: str, fact: SeedFact) -> Example | None:
         """A false neighbour of the first kind, in random order, that can be made of the fact."""
-        kinds = ["swapped", "relation", "relation", "negation", "number", "number", "name", "name", "elsewhere"]
-        for kind in self.chance.sample(kinds, len(kinds)):
+        for kind in self.chance.sample(list(_TRIED), sum(_TRIED.values()), counts=list(_TRIED.values())):
             text = getattr(self, f"_{kind}")(premise, fact)
             if text and text != fact.proposition:
                 label: Label = "contradiction" if kind in ("negation", "number") else "neutral"
@@ -176,8 +179,8 @@ class _Maker:
         text = one_digit_changed(fact.proposition, self.chance)
         return "" if all(number in premise for number in re.findall(r"\d+", text)) else text
 
-    def _name(self, _: str, fact: SeedFact) -> str:
-        """Another name of the document in place of an end, else one that is nowhere in it."""
+    def _name(self, premise: str, fact: SeedFact) -> str:
+        """Another name in place of an end: one of the premise or of the document, else one that is nowhere in it."""
         old = self.chance.choice((fact.subject, fact.object))
         types = {e.name: kind_of(e.type) for e in self.document.entities}
         if old not in types:
@@ -185,6 +188,7 @@ class _Maker:
         others = [
             name for name, kind in types.items() if kind == types[old] and name not in (fact.subject, fact.object)
         ]
+        others = [name for name in others if find(name, premise)] or others
         new = self.chance.choice(others) if others and self.chance.random() < 0.7 else self._stranger(old, types[old])
         ends = tuple(new if end == old else end for end in (fact.subject, fact.object))
         if (ends[0].lower(), fact.relation, ends[1].lower()) in self.known:
@@ -198,6 +202,20 @@ class _Maker:
         """A proposition of the document whose ends the premise does not both name."""
         far = [f for f in self.facts if not (find(f.subject, premise) and find(f.object, premise))]
         return self.chance.choice(far).proposition if far else ""
+
+    def about_denied(self, sentence: SeedSentence) -> Iterator[Example]:
+        """What a sentence says, one proposition of it denied: that what it denies does not follow, and its denial does.
+
+        Only here does a premise have all the words of a false hypothesis, and the one that matters besides.
+        """
+        facts = [fact for fact in sentence.facts if not fact.hedged and denied(fact)]
+        if not facts or self.chance.random() < 0.5:
+            return
+        fact = self.chance.choice(facts)
+        rest = [other.proposition for other in sentence.facts if not _within(fact.proposition, other.proposition)]
+        premise = " ".join(self.chance.sample([*rest, denied(fact)], len(rest) + 1))
+        yield Example(premise, fact.proposition, "contradiction", "denied")
+        yield Example(premise, denied(fact), "entailment", "stated")
 
     def about_whole(self, sentence: SeedSentence) -> Iterator[Example]:
         """What all propositions of a sentence, or some of them, say of the whole."""
