@@ -4,7 +4,7 @@
 
 FOLDER holds `musique_train.json`, `hotpotqa_train.json` and their `_corpus.json`, as in HippoRAG's repository. The
 graphs go to `--out` and stay there: another call goes on, or measures again. The extractor reads both corpora in
-minutes; the teacher takes seconds for each passage, so give it `--documents 200`: the first questions whose passages
+minutes; the teacher takes seconds for each passage, so give it `--documents 120`: the first questions whose passages
 are no more than that, with just those. Printed are Markdown tables; `<out>/<graph>/<set>.json` holds the same figures.
 
 Passages of MuSiQue were among the texts that the models that ship learnt from; those lines are marked.
