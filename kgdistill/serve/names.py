@@ -123,4 +123,3 @@ def fold(text: str) -> str:
     """The form that is compared: without case and accents, one space."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return " ".join(bare.split())
-
