@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +46,12 @@ def test_a_borne_answer_is_told_with_its_evidence() -> None:
     assert QUESTION in request.prompt and request.purpose == "answer"
     bound = json.loads(request.schema)["$defs"]["CitedAnswer"]["properties"]["cited"]["items"]
     assert bound == {"enum": [1, 2]}, "the model cannot cite what it was not shown"
+
+
+def test_a_place_that_says_several_things_is_quoted_once() -> None:
+    again = msgspec.structs.replace(BORN, address="https://kg.test/c3", text="Marie Curie was born in 1867.")
+    told = ask(None, [Gated(BORN, 0.9), Gated(again, 0.8), Gated(WON, 0.6)])[1]
+    assert [(citation.number, citation.start) for citation in told.citations] == [(1, 0), (2, 41)]
 
 
 def test_citations_are_told_once_each_in_the_order_given() -> None:

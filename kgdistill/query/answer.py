@@ -90,8 +90,11 @@ def answer(question: str, gated: Sequence[Gated], seed: int = 0) -> Dialogue[Tol
 
 
 def extract(question: str, gated: Sequence[Gated], *failures: Failure) -> Told:
-    """The best passages themselves as the answer."""
-    citations = tuple(_citation(number, one.found) for number, one in enumerate(gated[:EXTRACT], 1))
+    """The best passages themselves as the answer, each place of a document once."""
+    places: dict[tuple[str, int, int], Found] = {}
+    for one in gated:
+        places.setdefault((one.found.document, one.found.start, one.found.end), one.found)
+    citations = tuple(_citation(number, found) for number, found in enumerate([*places.values()][:EXTRACT], 1))
     text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
     return Told(question, "extract", text, citations, len(gated), failures)
 
