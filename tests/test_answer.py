@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +49,7 @@ def test_a_borne_answer_is_told_with_its_evidence() -> None:
 
 
 def test_a_place_that_says_several_things_is_quoted_once() -> None:
-    again = msgspec.structs.replace(BORN, address="https://kg.test/c3", text="Marie Curie was born in 1867.")
+    again = dataclasses.replace(BORN, address="https://kg.test/c3", text="Marie Curie was born in 1867.")
     told = ask(None, [Gated(BORN, 0.9), Gated(again, 0.8), Gated(WON, 0.6)])[1]
     assert [(citation.number, citation.start) for citation in told.citations] == [(1, 0), (2, 41)]
 

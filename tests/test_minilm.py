@@ -47,9 +47,10 @@ def test_nothing_in_nothing_out(encoder: Encoder) -> None:
 
 def test_a_vector_does_not_depend_on_its_company(encoder: Encoder) -> None:
     together = encoder.encode(TEXTS)
-    for other in (MiniLM(batch_size=3).open(), MiniLM().open()):
-        assert all(np.array_equal(other.encode([text])[0], together[row]) for row, text in enumerate(TEXTS))
-        assert np.array_equal(other.encode(TEXTS), together)
+    alone, mixed = MiniLM().open(), MiniLM().open()
+    assert all(np.array_equal(alone.encode([text])[0], together[row]) for row, text in enumerate(TEXTS))
+    company = [f"Sentence {number} about a thing." * (1 + number % 9) for number in range(90)]
+    assert np.array_equal(mixed.encode([*company, *TEXTS[::-1]])[len(company) :][::-1], together)
 
 
 def test_repeated_strings_are_computed_once(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,9 @@ _REMEMBERED = 50_000
 """Vectors kept for repeated strings: 77 MB at 384 dimensions."""
 _STEP = 8
 """Texts are padded to a multiple of this many tokens."""
+_BLOCK = 256
+"""Tokens of every pass, filled up where texts are few: processors add in an order that depends on how many rows there
+are, and a vector must not depend on its company."""
 
 
 @lru_cache(maxsize=1)
@@ -57,11 +60,9 @@ def _sha256(path: Path) -> str:
 class MiniLM(Struct, frozen=True, tag_field="kind", tag="minilm", forbid_unknown_fields=True):
     """The packaged all-MiniLM-L6-v2: 384 dimensions, English, the first 256 word pieces of a text."""
 
-    batch_size: int = 64
-
     def open(self) -> Encoder:
         """Load it. Raises `ModelError`."""
-        return PooledEncoder("all-MiniLM-L6-v2", model_folder(), self.batch_size)
+        return PooledEncoder("all-MiniLM-L6-v2", model_folder())
 
 
 class SentenceTransformer(
@@ -98,9 +99,8 @@ class _Memory:
 class PooledEncoder:
     """A transformers encoder with mean pooling over its tokens (Reimers and Gurevych 2019, section 3)."""
 
-    def __init__(self, name: str, folder: Path, batch_size: int, max_tokens: int = 256) -> None:
+    def __init__(self, name: str, folder: Path, max_tokens: int = 256) -> None:
         self.name = name
-        self._batch_size = batch_size
         self._max_tokens = max_tokens
         self._model, self._tokenizer = _load(folder)
         self.dimension = int(self._model.config.hidden_size)
@@ -126,17 +126,20 @@ class PooledEncoder:
             groups.setdefault(-(-len(tokens) // _STEP) * _STEP, []).append(place)
         found: dict[str, NDArray[np.float32]] = {}
         for length, places in sorted(groups.items()):
-            for start in range(0, len(places), self._batch_size):
-                batch = places[start : start + self._batch_size]
-                vectors = self._pool([ids[place] for place in batch], length)
+            most = max(1, _BLOCK // length)
+            for start in range(0, len(places), most):
+                batch = places[start : start + most]
+                vectors = self._pool([ids[place] for place in batch], length, most)
                 found.update(zip((texts[place] for place in batch), vectors, strict=True))
         return found
 
-    def _pool(self, rows: list[list[int]], length: int) -> NDArray[np.float32]:
+    def _pool(self, rows: list[list[int]], length: int, count: int) -> NDArray[np.float32]:
+        """Vectors of the rows, computed as `count` rows of `length` tokens, the last of which may be empty."""
         import torch
 
-        tokens = torch.full((len(rows), length), self._tokenizer.pad_token_id or 0)
-        mask = torch.zeros((len(rows), length), dtype=torch.long)
+        tokens = torch.full((count, length), self._tokenizer.pad_token_id or 0)
+        mask = torch.zeros((count, length), dtype=torch.long)
+        mask[len(rows) :, 0] = 1
         for row, ids in enumerate(rows):
             tokens[row, : len(ids)] = torch.tensor(ids)
             mask[row, : len(ids)] = 1
@@ -144,7 +147,7 @@ class PooledEncoder:
             hidden = self._model(input_ids=tokens, attention_mask=mask).last_hidden_state
             mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
             vectors: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).numpy()
-        return vectors
+        return vectors[: len(rows)]
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
