@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
+from service import served
 
 from kgdistill import cli
 from kgdistill.distill.pairs import read_pairs
@@ -31,6 +32,7 @@ from kgdistill.stages import STAGES
 from kgdistill.stages.commonsense import TrainCritic
 from kgdistill.storage.artifact import Artifact, Manifest, latest
 from kgdistill.storage.forgotten import load_forgotten
+from kgdistill.storage.open_runs import kept_open, open_to_nobody
 from kgdistill.storage.review import FILE, Decision, ReviewLog, read_review
 from kgdistill.storage.shards import read_records
 
@@ -171,6 +173,25 @@ def test_no_later_run_brings_it_back(corpus: Path, copy: Path, tmp_path: Path, m
         run(made, copy, workers=1)
         assert places(copy, *SECRETS) == set()
         assert not [found for found in line.asked(tmp_path / "log") if any(s in found["prompt"] for s in SECRETS)]
+
+
+def test_what_a_service_has_open_is_not_forgotten_behind_its_back(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(copy):
+        code, _, error = line.here(capsys, "forget", str(copy), GONE)
+        assert code == 2 and "stop `kgdistill serve`" in error and error.count("\n") == 1
+        assert load_forgotten(copy).documents == ()
+        with kept_open(copy):
+            pass  # a second service may open it
+    code, _, error = line.here(capsys, "forget", str(copy), GONE)
+    assert code == 0, error
+    assert places(copy, *SECRETS) == set()
+
+
+def test_no_service_starts_while_documents_are_taken_out(copy: Path) -> None:
+    with open_to_nobody(copy), pytest.raises(RunFolderError, match="try again"), kept_open(copy):
+        pass
 
 
 def test_an_unknown_document_is_one_line(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,15 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from explored_run import explored_run
-from hypothesis import given
-from hypothesis import strategies as st
 from readings import BASE, curie
 from service import Served, served
 from starlette.requests import Request
 
 from kgdistill.evaluate.report import write_report
 from kgdistill.graph.store import write_store
-from kgdistill.serve.names import Names, fold
 from kgdistill.serve.page import FILES
 from kgdistill.serve.routes import MOST, _number
 from kgdistill.storage.review import read_review
@@ -114,27 +111,6 @@ def test_search_knows_parts_accents_and_misspelt_names(service: Served) -> None:
     assert "Béla Bartók" in found("bela bartok")
     assert "Charles Darwin" in found("Charels Darwin")
     assert found("") == [] and found("qqqqzzzz") == []
-
-
-def test_names_fold_case_and_accents_of_any_script() -> None:
-    assert fold("  BÉLA  Bartók ") == "bela bartok"
-    names = Names(lambda: [("entity/a", "Ελλάδα", True), ("entity/a", "Greece", False), ("entity/b", "東京", True)])
-    assert [one.id for one in names.search("ελλαδα")] == ["entity/a"]
-    assert [(one.name, one.label) for one in names.search("greece")] == [("Ελλάδα", "Greece")]
-    assert [one.id for one in names.search("京")] == ["entity/b"]
-
-
-@given(st.lists(st.text("ab c", min_size=1, max_size=8), max_size=30), st.text("abc ", min_size=1, max_size=4))
-def test_names_that_hold_the_text_come_in_the_order_of_how_they_fit(labels: list[str], text: str) -> None:
-    names = Names(lambda: [(f"entity/{place}", label, True) for place, label in enumerate(labels)])
-    found = [one for one in names.search(text, 100) if one.rank < 4]
-    wanted = fold(text)
-    holding = [label for label in map(fold, labels) if wanted and wanted in label]
-    assert sorted(fold(one.label) for one in found) == sorted(holding)
-    assert [one.rank for one in found] == sorted(one.rank for one in found)
-    for one in found:
-        name = fold(one.label)
-        assert one.rank == (0 if name == wanted else 1 if name.startswith(wanted) else 2 if f" {wanted}" in name else 3)
 
 
 def test_an_entity_has_its_facts_by_relation_with_verdicts_and_evidence(service: Served) -> None:

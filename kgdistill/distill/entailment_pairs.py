@@ -49,7 +49,8 @@ class Example(NamedTuple):
 def examples(documents: Sequence[SeedDocument], seed: int, *, passes: int = 1, swapped: float = 0.0) -> list[Example]:
     """`passes` times all documents, cut afresh, that share of them about other things; in random order.
 
-    For each fact a true and a false pair, for each sentence of several propositions pairs about the whole.
+    For each fact a true and a false pair, for each sentence of several propositions pairs about the whole, and for half
+    of the sentences pairs about a denial.
     """
     chance = random.Random(seed)
     pool, forms = NamePool(documents), Forms(documents)
@@ -206,7 +207,7 @@ class _Maker:
     def about_denied(self, sentence: SeedSentence) -> Iterator[Example]:
         """What a sentence says, one proposition of it denied: that what it denies does not follow, and its denial does.
 
-        Only here does a premise have all the words of a false hypothesis, and the one that matters besides.
+        The premise then has all the words of a false hypothesis, and a "not" besides.
         """
         facts = [fact for fact in sentence.facts if not fact.hedged and denied(fact)]
         if not facts or self.chance.random() < 0.5:

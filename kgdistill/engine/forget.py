@@ -35,6 +35,7 @@ from kgdistill.records import Merge, Reading
 from kgdistill.refine import entities, merges, relations
 from kgdistill.storage.artifact import Artifact
 from kgdistill.storage.forgotten import Forgotten, load_forgotten, save_forgotten
+from kgdistill.storage.open_runs import open_to_nobody
 from kgdistill.storage.review import forget_in_review
 from kgdistill.storage.shards import disk_errors, read_records, write_records
 
@@ -73,10 +74,10 @@ class Forgetting(Struct, frozen=True):
 def forget(recipe: Recipe, run: Path, documents: Collection[str], *, keep_students: bool = False) -> Forgetting:
     """Forget documents, by id. `recipe` is the run's own (its `recipe.toml`).
 
-    Raises RunFolderError where the run knows no such document, or is busy.
+    Raises RunFolderError where the run knows no such document, is busy, or is open in a service.
     """
     load_state(run)  # a folder that is no run is not to become one
-    with Lock(run):
+    with open_to_nobody(run), Lock(run):
         state = load_state(run)
         nodes = laid_out(recipe, run, {stage.name: stage.folder for stage in state.stages})
         for node in nodes:

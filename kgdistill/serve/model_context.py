@@ -20,6 +20,7 @@ from kgdistill.query.answer import LONGEST
 from kgdistill.query.pool import Limits, Pool
 from kgdistill.serve.asking import Asker, Desk, reply
 from kgdistill.serve.lookup import Lookup, Row
+from kgdistill.storage.open_runs import kept_open
 
 Result = TypeVar("Result")
 LIMITS = Limits(workers=2, seconds=30.0, result_bytes=256 << 10)
@@ -44,7 +45,7 @@ Name = Annotated[str, Field(description="Name of an entity, as `search` gives it
 def serve_tools(run: Path, teacher: str = "") -> None:
     """Answer a client until it closes the input. Raises UserError and RunFolderError before that."""
     desk = Desk(partial(Asker, run, teacher_named(teacher)), ASKING_SECONDS)
-    with KnowledgeGraph.open(run) as graph:
+    with KnowledgeGraph.open(run) as graph, kept_open(run):
         about = graph.about
         pool = Pool(graph.folder / "oxigraph", graph.prefixes, LIMITS)
         asyncio.run(_serve(about, pool, desk))

@@ -34,7 +34,6 @@ class Found(Struct, frozen=True):
 class Names:
     """All names of a graph in memory, folded, as one text that is searched as a whole; loaded by the first question.
 
-    In a million names one is found in about half a second, or is said not to be there.
     `load` gives (address without the base, name, whether it is the preferred one).
     """
 

@@ -19,6 +19,7 @@ from kgdistill.query.pool import Limits, Pool
 from kgdistill.serve.app import Lifespan, application
 from kgdistill.serve.asking import Asker, Desk
 from kgdistill.serve.page import Page
+from kgdistill.storage.open_runs import kept_open
 
 TOKEN_LETTERS = 16
 STALLED_SECONDS = 60
@@ -44,7 +45,7 @@ def serve(
     """
     if token and (len(token) < TOKEN_LETTERS or not token.isascii() or not token.isprintable() or " " in token):
         raise UserError(f"a token has at least {TOKEN_LETTERS} characters, of ASCII and without spaces")
-    with KnowledgeGraph.open(run) as graph, _listen(host, port) as listening:
+    with KnowledgeGraph.open(run) as graph, kept_open(run), _listen(host, port) as listening:
         own, number = listening.getsockname()[:2]
         if not token and not ipaddress.ip_address(own).is_loopback:
             raise UserError(f"{host} can be reached from other machines: choose a --token, or leave --host out")

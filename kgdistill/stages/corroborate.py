@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import ClassVar
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 
@@ -16,6 +17,9 @@ from kgdistill.stages.build import reclaimed
 from kgdistill.stages.learn import student_folder
 from kgdistill.teacher import weights
 
+if TYPE_CHECKING:
+    from kgdistill.distill.students.span import SpanStudent
+
 NAME = "extractor"
 """Name of its verdicts."""
 
@@ -23,8 +27,8 @@ NAME = "extractor"
 class Corroborate(ShardStage, frozen=True, forbid_unknown_fields=True):
     """An extractor's opinion of every claim, from the document itself; see distill/students/span_weighing.
 
-    The critic of West et al. (Symbolic Knowledge Distillation, 2022, section 3.3) for claims about a text: a small
-    encoder trained on gold graphs, which looks at both ends and their direction where a small teacher's yes does not.
+    After the critic of West et al. (Symbolic Knowledge Distillation, 2022), for claims about a text: a small encoder
+    trained on gold graphs. It tells which end is which; a small teacher's yes or no hardly does.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("readings",)
@@ -37,19 +41,27 @@ class Corroborate(ShardStage, frozen=True, forbid_unknown_fields=True):
         return weights.fingerprint(student_folder(self.extractor))
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
-        from kgdistill.distill.extractor import Extractor
-        from kgdistill.distill.students.span import SpanStudent
         from kgdistill.distill.students.span_weighing import Asked
 
-        student = Extractor.from_pretrained(student_folder(self.extractor)).student
-        if not isinstance(student, SpanStudent):
-            raise ModelError(f"corroborate.extractor: {self.extractor} is no span student; only these weigh claims")
+        student = _opened(student_folder(self.extractor), self.fingerprint())
         for reading in records:
             claims = [claim for claim in reading.claims if isinstance(claim, Triple)]
             asked = [Asked(c.subject, c.relation, c.object, c.negated) for c in claims]
             support = student.support(reading.document.text, asked) if asked else []
             verdicts = {claim.id: _verdict(found) for claim, found in zip(claims, support, strict=True)}
             yield reclaimed(reading, partial(_judged, verdicts))
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: Path, fingerprint: str) -> SpanStudent:
+    """The student, once for all shards of a worker; `fingerprint` tells another one in the same folder."""
+    from kgdistill.distill.extractor import Extractor
+    from kgdistill.distill.students.span import SpanStudent
+
+    student = Extractor.from_pretrained(folder).student
+    if not isinstance(student, SpanStudent):
+        raise ModelError(f"corroborate.extractor: {folder} is no span student; only these weigh claims")
+    return student
 
 
 def _verdict(support: float | None) -> Verdict:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from torch import Tensor
 
 from kgdistill.distill.students.span_learning import CANDIDATES, best, overlaps, span_texts
-from kgdistill.distill.students.span_network import Passage, SpanNetwork
+from kgdistill.distill.students.span_network import Passage, SpanNetwork, Spans
 from kgdistill.distill.students.words import Window, Words
 from kgdistill.records import Entity, Extraction, Fact, Span
 
@@ -69,15 +69,11 @@ def read_window(
     spans = network.spans(passage)
     if len(spans.first) == 0:
         return
-    subjects = best(spans.mention, CANDIDATES[0])
+    subjects, texts, sure, stands = who_is_who(network, spans, words, window, text)
     both = torch.maximum(spans.object, spans.mention)
     objects = best(both, CANDIDATES[1])
     if len(subjects) == 0 or len(objects) == 0:
         return
-    texts = span_texts(words, window, spans, subjects, text)
-    links = network.links(spans, subjects, overlaps(texts).to(network.device))
-    sure = spans.mention[subjects].sigmoid().tolist()
-    stands = stands_for(links, texts, sure)
     place = _places(words, window, spans.first, spans.last)
     _entities(network, spans.vectors[subjects], [place[i] for i in subjects.tolist()], texts, stands, sure, types, seen)
     # A pair is no surer than its ends: this sorts out near-misses of a name ("Ada Byron wrote"), and what cannot reach
@@ -106,12 +102,25 @@ def read_window(
         seen.facts.append(Found(scores[k], subject, object_, *spot, entity, relations.names[given[k]], *manner[k]))
 
 
+def who_is_who(
+    network: SpanNetwork, spans: Spans, words: Words, window: Window, text: str
+) -> tuple[Tensor, list[str], list[float], list[int]]:
+    """The spans that may be mentions, their texts, how sure each is, and which of them each stands for."""
+    mentions = best(spans.mention, CANDIDATES[0])
+    if len(mentions) == 0:
+        return mentions, [], [], []
+    texts = span_texts(words, window, spans, mentions, text)
+    links = network.links(spans, mentions, overlaps(texts).to(network.device))
+    sure: list[float] = spans.mention[mentions].sigmoid().tolist()
+    return mentions, texts, sure, _stands_for(links, texts, sure)
+
+
 def _places(words: Words, window: Window, first: Tensor, last: Tensor) -> list[Span]:
     pairs = zip((first + window.start).tolist(), (last + window.start).tolist(), strict=True)
     return [Span(words.spans[a].start, words.spans[b].end) for a, b in pairs]
 
 
-def stands_for(links: Tensor, texts: Sequence[str], sure: Sequence[float]) -> list[int]:
+def _stands_for(links: Tensor, texts: Sequence[str], sure: Sequence[float]) -> list[int]:
     """For each mention the one whose text is its name (itself where it names itself)."""
     pronoun = torch.tensor([text.lower() in _PRONOUNS for text in texts], device=links.device)
     weak = torch.tensor([score < 0.3 for score in sure], device=links.device)

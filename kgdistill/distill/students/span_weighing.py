@@ -11,9 +11,8 @@ from torch import Tensor
 
 from kgdistill.distill.relations import relation_name
 from kgdistill.distill.students.span_examples import WordSpan
-from kgdistill.distill.students.span_learning import CANDIDATES, best, overlaps, span_texts
 from kgdistill.distill.students.span_network import Spans
-from kgdistill.distill.students.span_reading import stands_for
+from kgdistill.distill.students.span_reading import who_is_who
 from kgdistill.distill.students.words import Window, Words, word_span
 from kgdistill.text.names import find_all, normal
 
@@ -126,11 +125,7 @@ def _places(
     first, last = (spans.first + window.start).tolist(), (spans.last + window.start).tolist()
     number = {key: place for place, key in enumerate(zip(first, last, strict=True))}
     places = {name: {number[key] for key in keys if key in number} for name, keys in spelt.items()}
-    mentions = best(spans.mention, CANDIDATES[0])
-    if len(mentions):
-        texts = span_texts(words, window, spans, mentions, text)
-        links = student.network.links(spans, mentions, overlaps(texts).to(student.network.device))
-        meant = stands_for(links, texts, spans.mention[mentions].sigmoid().tolist())
-        for span, other in zip(mentions.tolist(), meant, strict=True):
-            places.get(normal(texts[other]), set()).add(span)
+    mentions, texts, _, stands = who_is_who(student.network, spans, words, window, text)
+    for span, other in zip(mentions.tolist(), stands, strict=True):
+        places.get(normal(texts[other]), set()).add(span)
     return {name: sorted(found) for name, found in places.items()}
