@@ -27,12 +27,18 @@ CLAIMS = 10
 
 
 def readings(count: int) -> Iterator[Reading]:
-    """Synthetic documents of ten claims each, with evidence and three verdicts; deterministic."""
+    """Synthetic documents of ten claims each, with evidence and three verdicts; deterministic.
+
+    No fact is said twice in the first 500,000 documents: five million facts.
+    """
     verdicts = (Verdict("teacher", 0.9), Verdict("agreement", 0.75), Verdict("combined", 0.8))
     for number in range(count):
         identity, sentences, entities, claims, place = f"document-{number}.txt", [], [], [], 0
         for index in range(CLAIMS):
-            subject, target = f"Person {(number * 7 + index) % 5000}", f"Place {(number * 3 + index) % 3000}"
+            subject, target = (
+                f"Person {(number * 7 + index) % 5000}",
+                f"Place {(number * 3 + 7 * index + 7 * (number // 1000)) % 3000}",
+            )
             sentence = f"{subject} was seen in {target} on day {index}. "
             end = place + len(sentence) - 1
             where = Evidence(Span(place, end), Span(place, place + len(subject)))
