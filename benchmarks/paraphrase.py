@@ -3,9 +3,10 @@ self-distillation, and what each filter leaves (Jung et al., Impossible Distilla
 
     python benchmarks/paraphrase.py --texts FOLDER --pipeline PATH_OR_NAME
 
-Contexts are the beginnings of paragraphs (JSON lines with `paragraphs`, such as the OpenStax textbooks; else
-the sample corpus). The teacher is the model that ships, first fine-tuned to write next sentences. Figures
-are of documents from which no student has learnt; intervals are by drawing these documents again.
+Contexts are the beginnings of paragraphs: JSON lines with `paragraphs`, such as the OpenStax textbooks; with `texts`
+about `triples`, as WebNLG has them (a paragraph is then a few texts about one thing, and the teacher a model of a
+narrow domain); else the sample corpus. The teacher is the model that ships, first fine-tuned to write next sentences.
+Figures are of documents from which no student has learnt; intervals are by drawing these documents again.
 
 Without --entailment kgdistill-mini-entailment judges, which does not ship: `pipelines/mini_entailment.toml` makes
 it. `--entailment similarity` puts a stand-in there, the cosine of sentence embeddings: that is not entailment, and
@@ -16,10 +17,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import random
 import sys
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -59,9 +62,21 @@ OPENING = 'Text:\n"""\n'
 """What the model that ships has learnt to read on behind."""
 
 
-def paragraphs_of(texts: str) -> list[str]:
+def about_one_thing(path: Path, seed: int) -> list[str]:
+    """Paragraphs of up to six texts whose triples have the same subject most often, in random order."""
+    chance, found = random.Random(seed), defaultdict(list)
+    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        subject = Counter(triple[0] for triple in row["triples"]).most_common(1)[0][0]
+        found[subject] += [" ".join(text.split()) for text in row["texts"]]
+    for texts in found.values():
+        chance.shuffle(texts)
+    parts = (texts[start : start + 6] for texts in found.values() for start in range(0, len(texts), 6))
+    return [" ".join(part) for part in parts if len(part) > 1]
+
+
+def paragraphs_of(texts: str, seed: int) -> list[str]:
     if texts:
-        return read_paragraphs(Path(texts))
+        return about_one_thing(Path(texts), seed) if Path(texts).is_file() else read_paragraphs(Path(texts))
     documents = [document for document in read_documents(str(CORPUS)) if isinstance(document, Document)]
     return [" ".join(part.split()) for document in documents for part in document.text.split("\n\n") if len(part) > 80]
 
@@ -198,7 +213,9 @@ def shown(records: Sequence[Rewording], test: float, parser: Parser | None) -> N
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", default="", help="folder of JSON lines with paragraphs; none: the sample corpus")
+    parser.add_argument(
+        "--texts", default="", help="folder of paragraphs, or a file as WebNLG's; none: the sample corpus"
+    )
     parser.add_argument("--entailment", default="", help="a classifier of text pairs; none: kgdistill-mini-entailment")
     parser.add_argument("--pipeline", default="", help="a spaCy pipeline with a parser; none: no syntactic filter")
     parser.add_argument(
@@ -217,7 +234,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     write, started = sys.stdout.write, time.perf_counter()
-    paragraphs, work = paragraphs_of(arguments.texts), Round(arguments)
+    paragraphs, work = paragraphs_of(arguments.texts, arguments.seed), Round(arguments)
     with tempfile.TemporaryDirectory() as folder:
         model = "kgdistill-mini"
         if arguments.tokens:
