@@ -25,7 +25,7 @@ from kgdistill.distill.students.span_reading import Curve
 from kgdistill.distill.students.words import read_words, shape, windows
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError
-from kgdistill.records import Fact
+from kgdistill.records import Extraction, Fact
 from kgdistill.text.split import sentence_spans
 
 TOKENIZER = AutoTokenizer.from_pretrained(model_folder())
@@ -177,6 +177,16 @@ def test_a_student_s_setting_says_how_much_silence_counts(tmp_path: Path) -> Non
     for part in ("mention", "object", "fact"):
         whole, half, none = (float(loss[part].detach()) for loss in losses)
         assert 0 < none < whole and half == pytest.approx((whole + none) / 2, rel=0.02)
+
+
+def test_a_threshold_for_graphs_that_leave_much_out() -> None:
+    """Of four facts with falling scores the graph has the first and the third: more is said where that costs less."""
+    said = [Fact("Ada", "met", name, score=score) for name, score in zip("BCDE", (0.8, 0.6, 0.4, 0.2), strict=True)]
+    read, gold = [Extraction("d", facts=tuple(said))], [replace(pair(0), facts=(said[0], said[2]))]
+    chosen = [span_training.best_threshold(read, gold, silence)["threshold"] for silence in (5.0, 1.0)]
+    assert 0.6 < chosen[0] <= 0.8 and 0.2 < chosen[1] <= 0.4
+    assert span_training.weighed_f1(0.5, 1.0, 0.02) > span_training.weighed_f1(0.5, 1.0, 1.0) == pytest.approx(2 / 3)
+    assert span_training.weighed_f1(0.0, 0.0, 0.0) == 0.0
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,8 +53,8 @@ def fit(student: SpanStudent, train: Sequence[Pair], validation: Sequence[Pair],
         row = {"epoch": float(progress.epoch), **losses}
         if progress.epoch % settings.check_every == 0 or progress.epoch == settings.epochs:
             row |= {f"validation_{k}": v for k, v in _validate(student, validation).items()}
-            if row["validation_f1"] > progress.best:
-                progress.best, progress.best_epoch = row["validation_f1"], progress.epoch
+            if row["validation_weighed_f1"] > progress.best:
+                progress.best, progress.best_epoch = row["validation_weighed_f1"], progress.epoch
                 save_file(_state(network), folder / "best.safetensors")
         progress.log.append(row)
         progress.steps = schedule.last_epoch
@@ -158,17 +158,30 @@ def batch_losses(
 def _validate(student: SpanStudent, pairs: Sequence[Pair]) -> dict[str, float]:
     """Figures at the raw threshold that is best on these pairs."""
     read = [student.read(pair.id, pair.text) for pair in pairs]
-    return best_threshold(read, pairs)
+    return best_threshold(read, pairs, student.settings.silence)
 
 
-def best_threshold(read: Sequence[Extraction], pairs: Sequence[Pair]) -> dict[str, float]:
-    """The threshold on scores with the best pair F1, and the figures there."""
+def best_threshold(read: Sequence[Extraction], pairs: Sequence[Pair], silence: float = 1.0) -> dict[str, float]:
+    """The threshold on scores with the best weighed pair F1, and the figures there.
+
+    Weighed: a fact that the graph does not have counts as wrong by `silence` only, as it did in the loss. Graphs that
+    leave much out would else ask for a student that says as little as they do.
+    """
     gold = [pair.facts for pair in pairs]
     tried = []
     for threshold in [i / 40 for i in range(2, 36)]:
         found = [[f for f in extraction.facts if f.score >= threshold] for extraction in read]
-        tried.append({"threshold": threshold, **agreement(found, gold)})
-    return max(tried, key=lambda row: row["f1"])
+        row = agreement(found, gold)
+        weighed = weighed_f1(row["precision"], row["recall"], silence)
+        tried.append({"threshold": threshold, "weighed_f1": weighed, **row})
+    return max(tried, key=lambda row: row["weighed_f1"])
+
+
+def weighed_f1(precision: float, recall: float, silence: float) -> float:
+    """F1 where each wrong fact counts as `silence` of one."""
+    right, wrong = precision, silence * (1 - precision)
+    precision = right / (right + wrong) if right else 0.0
+    return 2 * precision * recall / (precision + recall) if recall and precision else 0.0
 
 
 def calibrate(student: SpanStudent, pairs: Sequence[Pair]) -> dict[str, float]:
@@ -186,7 +199,7 @@ def calibrate(student: SpanStudent, pairs: Sequence[Pair]) -> dict[str, float]:
     curve = IsotonicRegression(y_min=0.01, y_max=0.99, out_of_bounds="clip").fit(scores, right)
     raw = [round(float(x), 4) for x in curve.X_thresholds_]
     worth = [round(float(y) + 0.001 * x, 5) for x, y in zip(raw, curve.y_thresholds_, strict=True)]
-    figures = best_threshold(read, pairs)
+    figures = best_threshold(read, pairs, student.settings.silence)
     least = float(numpy.interp(figures["threshold"], raw, worth))
     student.config = msgspec.structs.replace(
         student.config,
