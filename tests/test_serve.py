@@ -191,6 +191,7 @@ def test_a_browser_gets_a_page(service: Served) -> None:
     ("sparql", "accept", "status", "why"),
     [
         ("SELECT {", "*/*", 400, "no SPARQL query"),
+        ("SELECT * { ?s foo:bar ?o }", "*/*", 400, 'prefix "foo" is not declared: add PREFIX foo: <...>'),
         ("INSERT DATA { <a:b> <a:b> <a:b> }", "*/*", 400, "read-only"),
         ("ASK { { SELECT * { SERVICE <http://127.0.0.1:9/> { ?s ?p ?o } } } }", "*/*", 400, "SERVICE is refused"),
         ("ASK {}", "image/png", 406, "text/csv"),

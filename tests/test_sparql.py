@@ -180,3 +180,26 @@ def test_mistakes_are_one_line(graph: KnowledgeGraph, text: str) -> None:
         ask(graph, text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("SELECT * { ?s foo:bar ?o }", 'prefix "foo" is not declared: add PREFIX foo: <...> in front of the query'),
+        ("SELECT * {\n  ?s a rdf:Statement ; foo:bar ?o }", 'prefix "foo" is not declared'),
+        ("PREFIX a: <http://a.test/>\nASK { ?s a:b _:c . FILTER(foo:bar(?s)) }", 'prefix "foo" is not declared'),
+        ("DESCRIBE foo:bar", 'prefix "foo" is not declared'),
+        ("ASK { ?s a '1'^^foo:int . bar:x ?p ?o }", 'prefix "foo" is not declared'),
+        # What is wrong comes before the name.
+        ("SELECT * { ?s ?p 'foo:bar }", "error at 1:28: expected one of"),
+        ("SELECT * { ?s # foo:bar\n ?p 'foo:bar' <foo:bar> }", "error at 2:"),
+        ("SELECT (COUNT(?s) AS ?n) ?o { ?s ?p ?o }", "error at 1:41: The SELECT contains a variable that is unbound"),
+        ("SELECT * { ?s ?p ?o } GROUP BY ?s", "error at 1:34: SELECT * is not authorized with GROUP BY"),
+        ("hello", "error at 1:6"),
+    ],
+)
+def test_a_mistake_is_named_and_not_the_parsers_alphabet(graph: KnowledgeGraph, text: str, why: str) -> None:
+    with pytest.raises(UserError) as caught:
+        ask(graph, text)
+    assert str(caught.value).startswith(f"this is no SPARQL query: {why}")
+    assert "u{" not in str(caught.value)

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from kgdistill.errors import UserError
+from kgdistill.query.tokens import keywords
 
-# In the order in which SPARQL's own grammar would try them: what stands in strings, addresses, comments, variables and
-# prefixed names is no keyword.
-_TOKEN = re.compile(
-    r"""'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n\r]|\\.)*'|"(?:[^"\\\n\r]|\\.)*"
-    |<[^<>"{}|^`\x00-\x20]*>|\#[^\n\r]*|[?$]\w+|(?:[^\W\d][\w.-]*)?:(?:[\w.:-]|%[0-9A-Fa-f]{2}|\\.)*
-    |[0-9.]+(?:[eE][+-]?[0-9]+)?|(?P<word>[^\W\d]\w*)|\s+|.""",
-    re.VERBOSE | re.DOTALL,
-)
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 _UPDATES = {"INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"}
 _FORMS = {"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"}
@@ -48,11 +40,6 @@ def chooses_graphs(sparql: str) -> bool:
     """Whether the query has a FROM of its own."""
     text = _ESCAPE.sub(_character, sparql)
     return "FROM" in text.upper() and "FROM" in keywords(text)
-
-
-def keywords(text: str) -> Iterator[str]:
-    """The bare words of a query, in capitals: none of what stands in strings, addresses, comments or names."""
-    return (token["word"].upper() for token in _TOKEN.finditer(text) if token["word"])
 
 
 def _character(match: re.Match[str]) -> str:

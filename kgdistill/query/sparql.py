@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from kgdistill.errors import UserError
 from kgdistill.query.screen import chooses_graphs, screen
+from kgdistill.query.tokens import undeclared
 
 if TYPE_CHECKING:
     import pyoxigraph
@@ -21,6 +23,8 @@ Format = Literal["table", "json", "csv"]
 STRING = "http://www.w3.org/2001/XMLSchema#string"
 WIDTH = 60
 """Characters of a value that a table shows."""
+_REASON = re.compile(r"[A-Z]\w+(?: [\w*]+){2,}")
+_SIGNS = re.compile(r"\[(?:[^\]']|'[^']*')*\](?:,\s)?")
 
 
 class Dataset(Struct, frozen=True):
@@ -48,7 +52,7 @@ def query(store: pyoxigraph.Store, sparql: str, prefixes: Mapping[str, str] | No
     """
     import pyoxigraph
 
-    with readable_errors():
+    with readable_errors(sparql, prefixes):
         found = results(store, sparql, prefixes)
         if isinstance(found, pyoxigraph.QueryBoolean):
             return Answer((), (), truth=bool(found))
@@ -80,12 +84,12 @@ def results(
 
 
 @contextmanager
-def readable_errors() -> Iterator[None]:
-    """What goes wrong in a query becomes a UserError of one line."""
+def readable_errors(sparql: str, prefixes: Mapping[str, str] | None = None) -> Iterator[None]:
+    """What goes wrong in this query becomes a UserError of one line."""
     try:
         yield
     except SyntaxError as error:
-        raise UserError(f"this is no SPARQL query: {_short(error)}") from error
+        raise UserError(f"this is no SPARQL query: {_mistake(str(error), sparql, prefixes or {})}") from error
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"the query cannot be answered: {_short(error)}") from error
 
@@ -103,7 +107,30 @@ def shown(answer: Answer, form: Format = "table", prefixes: Mapping[str, str] | 
     raise UserError(f'there is no format "{form}": choose table, json or csv')
 
 
-def _short(error: Exception) -> str:
+def _mistake(said: str, sparql: str, prefixes: Mapping[str, str]) -> str:
+    """What the parser said, for a person: it lists every sign that it would have taken, and now and then the reason."""
+    name = undeclared(sparql, prefixes)
+    if name is not None and _said(sparql, {**prefixes, name: "x:"}) != said:  # else something before it is wrong
+        return f'prefix "{name[:60]}" is not declared: add PREFIX {name[:60]}: <...> in front of the query'
+    where, _, wanted = said.partition(": ")
+    if reason := _REASON.search(wanted):
+        return f"{where}: {reason[0]}"
+    return _short(f"{where}: {_SIGNS.sub('', wanted).rstrip(', ')}".removesuffix(": expected"))
+
+
+def _said(sparql: str, prefixes: Mapping[str, str]) -> str:
+    """What the parser says against a query, "" where nothing."""
+    import pyoxigraph
+
+    try:
+        with suppress(OSError, RuntimeError, ValueError):  # it has read the query by then
+            pyoxigraph.Store().query(sparql, prefixes=dict(prefixes))
+    except SyntaxError as error:
+        return str(error)
+    return ""
+
+
+def _short(error: Exception | str) -> str:
     line = " ".join(str(error).split())
     return line if len(line) <= 200 else line[:199] + "…"
 

@@ -15,8 +15,9 @@ from msgspec import Struct
 from kgdistill.contracts import Dialogue, Encoder, Request
 from kgdistill.errors import UserError
 from kgdistill.prompts.render import render
-from kgdistill.query.screen import keywords, screen
+from kgdistill.query.screen import screen
 from kgdistill.query.sparql import query
+from kgdistill.query.tokens import keywords
 from kgdistill.query.wording import content
 
 if TYPE_CHECKING:

@@ -110,7 +110,7 @@ def receive(source: BinaryIO) -> bytes | None:
 def answer(store: pyoxigraph.Store, prefixes: dict[str, str], task: Task, out: Frames) -> Outcome:
     """Write the answer to `out`, as it is computed."""
     try:
-        with readable_errors():
+        with readable_errors(task.sparql, prefixes):
             found = results(store, task.sparql, prefixes, task.dataset)
             graph = isinstance(found, pyoxigraph.QueryTriples)
             media = task.graph if graph else task.table
