@@ -96,6 +96,28 @@ def test_every_graph_form_holds_the_same_triples(service: Served, folder: Path, 
     assert found
 
 
+@pytest.mark.parametrize("media", ["text/turtle", "application/trig"])
+def test_a_graph_comes_with_the_prefixes_of_the_query_and_of_the_store(service: Served, media: str) -> None:
+    head = f"PREFIX e: <{BASE}entity/> PREFIX kg: <http://www.w3.org/2004/02/skos/core#> BASE <http://b.test/>"
+    for sparql in (
+        "PREFIX r: <r/> CONSTRUCT WHERE { e:Marie_Curie kg:prefLabel ?o ; a kg:Concept ; a ?type }",
+        "PREFIX e2: <http://b.test/\\u0041> DESCRIBE e:Marie_Curie",
+    ):
+        answer = ask(service, f"{head} {sparql}", media).raise_for_status()
+        lines = answer.text.splitlines()
+        assert f"@prefix e: <{BASE}entity/> ." in lines
+        assert "@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> ." in lines
+        assert any(line.startswith("e:Marie_Curie ") for line in lines)
+        assert "<http://www.w3.org/2004/02/skos/core#Concept>" not in answer.text
+        form = pyoxigraph.RdfFormat.from_media_type(media)
+        assert len(list(pyoxigraph.parse(answer.content, format=form))) > 2
+
+
+def test_all_columns_come_as_the_query_first_names_them(service: Served) -> None:
+    found = ask(service, "SELECT * { ?z a ?m . ?c kgd:subject ?z } LIMIT 3").json()
+    assert found["head"]["vars"] == ["z", "m", "c"] and len(found["results"]["bindings"]) == 3
+
+
 def test_the_protocol_chooses_the_graphs(service: Served) -> None:
     count = "SELECT (COUNT(*) AS ?n) { %s }"
     facts, names = f"{BASE}graph/facts", f"{BASE}graph/names"

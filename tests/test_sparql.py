@@ -43,6 +43,22 @@ def test_the_same_rows_in_every_format(graph: KnowledgeGraph) -> None:
     assert read["results"]["bindings"] == [{"label": {"type": "literal", "value": "Warsaw"}}]
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("SELECT*{ ?z ?m ?a }", "z m a"),
+        ("select # ?a *\n distinct * { $z a ?m { SELECT * { ?q ?b ?d } } OPTIONAL { ?a ?b ?z } }", "z m q b d a"),
+        ("SELECT * { ?z ?m ?a MINUS { ?y ?m '?b *' } BIND(1 AS ?c) }", "z m a c"),
+        ("PREFIX select: <http://a.test/> SELECT * { ?z select:c ?a }", "z a"),
+        ("SELECT ?m ?z { ?z ?m ?a { SELECT * { ?z ?m ?a } } }", "m z"),
+        ("SELECT (COUNT(*) AS ?n) { ?z ?m ?a }", "n"),
+        ("SELECT * {}", ""),
+    ],
+)
+def test_all_columns_come_as_the_query_first_names_them(graph: KnowledgeGraph, text: str, columns: str) -> None:
+    assert ask(graph, f"{text} LIMIT 1").columns == tuple(columns.split())
+
+
 def test_ask_and_construct(graph: KnowledgeGraph) -> None:
     assert shown(ask(graph, "ASK { ?c a kgd:Claim }")) == "true"
     assert json.loads(shown(ask(graph, "ASK { ?c a kgd:Nothing }"), "json"))["boolean"] is False

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from kgdistill.errors import UserError
 from kgdistill.query.screen import chooses_graphs, screen
-from kgdistill.query.tokens import undeclared
+from kgdistill.query.tokens import columns_place, undeclared, variables
 
 if TYPE_CHECKING:
     import pyoxigraph
@@ -75,12 +75,28 @@ def results(
 
     screen(sparql)
     known = dict(prefixes or {})
+    sparql = _with_columns(sparql, known)
     if dataset is not None:
         chosen = (dataset.default, dataset.named)
         graphs: list[list[Any]] = [[pyoxigraph.NamedNode(name) for name in names] for names in chosen]
         return store.query(sparql, prefixes=known, default_graph=graphs[0], named_graphs=graphs[1])
     # Under the union pyoxigraph would pass over FROM.
     return store.query(sparql, prefixes=known, use_default_graph_as_union=not chooses_graphs(sparql))
+
+
+def _with_columns(sparql: str, prefixes: dict[str, str]) -> str:
+    """The query with the columns of a `SELECT *` spelt out as they first appear: Oxigraph orders them by name."""
+    import pyoxigraph
+
+    place = columns_place(sparql)
+    if place is None:
+        return sparql
+    found: Any = pyoxigraph.Store().query(sparql, prefixes=prefixes)
+    names = [variable.value for variable in found.variables]
+    order = {name: number for number, name in enumerate(variables(sparql))}
+    names.sort(key=lambda name: order.get(name, len(order)))
+    columns = "".join(f" ?{name}" for name in names) or "*"
+    return f"{sparql[:place]}{columns} {sparql[place + 1 :]}"
 
 
 @contextmanager

@@ -38,6 +38,25 @@ def undeclared(text: str, known: Collection[str]) -> str | None:
     return next((prefix for prefix in used if prefix not in there), None)
 
 
+def columns_place(text: str) -> int | None:
+    """Where the star of a `SELECT *` stands, None in other queries; stars of queries within it do not count."""
+    word = ""
+    for token in _telling(text):
+        if word == "SELECT" and token[0] == "*":
+            return token.start()
+        before, word = word, (token["word"] or "").upper()
+        if word in ("DISTINCT", "REDUCED") and before == "SELECT":
+            word = before
+        elif before == "SELECT" or word in ("ASK", "CONSTRUCT", "DESCRIBE"):
+            return None
+    return None
+
+
+def variables(text: str) -> list[str]:
+    """The variables of a query, without their sign, in the order of first appearance."""
+    return list(dict.fromkeys(token[0][1:] for token in _TOKEN.finditer(text) if token[0][0] in "?$"))
+
+
 def _telling(text: str) -> Iterator[re.Match[str]]:
     """The tokens that are neither space nor comment."""
     return (token for token in _TOKEN.finditer(text) if not token[0].isspace() and not token[0].startswith("#"))

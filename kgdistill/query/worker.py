@@ -14,7 +14,7 @@ import signal
 import struct
 import sys
 from contextlib import suppress
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 import msgspec
 import pyoxigraph
@@ -22,11 +22,14 @@ from msgspec import Struct
 
 from kgdistill.errors import UserError
 from kgdistill.query.sparql import Dataset, readable_errors, results
+from kgdistill.query.tokens import declared
 
 READY, TASK, DATA, END = b"r", b"t", b"d", b"e"
 HEAD = struct.Struct(">cI")
 FRAME = 1 << 16
 """Bytes of an answer that travel together."""
+PREFIXED = ("text/turtle", "application/trig")
+"""Forms of a graph that are written with prefixes: the query's own and those that the store knows."""
 
 
 class Setup(Struct, frozen=True):
@@ -117,11 +120,24 @@ def answer(store: pyoxigraph.Store, prefixes: dict[str, str], task: Task, out: F
             if not media:
                 return Outcome("unacceptable", message="a graph" if graph else "a table of results")
             out.xml = media.endswith("xml")
-            formats = pyoxigraph.RdfFormat if graph else pyoxigraph.QueryResultsFormat
-            found.serialize(out, format=formats.from_media_type(media))
+            if graph and media in PREFIXED:
+                form, file = pyoxigraph.RdfFormat.from_media_type(media), cast("BinaryIO", out)
+                pyoxigraph.serialize(found, file, format=form, prefixes=prefixes | addresses(task.sparql))
+            else:
+                formats = pyoxigraph.RdfFormat if graph else pyoxigraph.QueryResultsFormat
+                found.serialize(out, format=formats.from_media_type(media))
             return Outcome("answered", media)
     except UserError as error:
         return Outcome("refused", message=str(error))
+
+
+def addresses(sparql: str) -> dict[str, str]:
+    """The prefixes that a query declares, but for those that are relative or escaped: an answer can do without."""
+    found = {}
+    for name, address in declared(sparql).items():
+        with suppress(ValueError):
+            found[name] = pyoxigraph.NamedNode(address).value
+    return found
 
 
 def work(source: BinaryIO, out: BinaryIO) -> None:
