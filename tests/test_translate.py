@@ -22,6 +22,7 @@ from kgdistill.teacher.constrained import clause_grammar
 from kgdistill.teacher.grammar import Grammars
 from kgdistill.teacher.local import Local
 
+WON = "What did Marie Curie win?"
 NAMES = ["Marie Curie", "Warsaw", HOSTILE, "nobody"]
 
 
@@ -68,7 +69,7 @@ def test_a_hostile_name_is_a_line_of_the_prompt_and_the_grammar_still_compiles(
     question = "He said what to http evil.test?"
     terms = terms_for(question, terms_of(graph.store, BASE), graph.store, [HOSTILE, HOSTILE[:40]], Words())
     assert [term.label for term in terms.entities] == [HOSTILE[:40]], "one as long as a page is no name to ask about"
-    grammars.matcher("", grammar_of(terms))
+    grammars.matcher("", grammar_of(terms, question))
     [request] = next(translate(question, terms))
     lines = request.prompt.split("\n")
     assert not any(line.startswith(("@prefix", "INSERT", "<http://evil")) for line in lines)
@@ -93,9 +94,58 @@ def test_a_hostile_name_is_a_line_of_the_prompt_and_the_grammar_still_compiles(
 def test_the_grammar_holds_the_queries_and_nothing_else(
     grammars: Grammars, terms: Terms, text: str, fits: bool
 ) -> None:
-    matcher = grammars.matcher("", grammar_of(terms))._matcher
+    matcher = grammars.matcher("", grammar_of(terms, "Wurde Marie Curie in Warschau geboren?"))._matcher
     # `accept_string` goes letter by letter: a whole query also ends.
     assert (matcher.accept_string(text) and matcher.is_completed()) == fits
+
+
+@pytest.mark.parametrize(
+    ("question", "shapes"),
+    [
+        ("Where was Marie Curie born?", "SELECT"),
+        ("In which city was Marie Curie born?", "SELECT"),
+        ("Who's the one that won?", "SELECT"),
+        ("Marie Curie was born where?", "SELECT"),
+        ("How many prizes did Marie Curie win?", "SELECT COUNT"),
+        ("What is the number of prizes?", "SELECT COUNT"),
+        ("Was Marie Curie born where Tesla was?", "SELECT COUNT ASK"),
+        ("Isn’t it Marie Curie who won?", "SELECT COUNT ASK"),
+        ("Prizes of Marie Curie", "SELECT COUNT ASK"),
+        ("Wo wurde Marie Curie geboren?", "SELECT COUNT ASK"),
+    ],
+)
+def test_a_query_has_a_form_that_could_answer_the_question(
+    grammars: Grammars, terms: Terms, question: str, shapes: str
+) -> None:
+    [request] = next(translate(question, terms))
+    heads = {
+        "SELECT": "SELECT DISTINCT ?answer WHERE {",
+        "COUNT": "SELECT (COUNT(DISTINCT ?answer) AS ?count) WHERE {",
+        "ASK": "ASK {",
+    }
+    fitting = set(shapes.split())
+    assert {shape for shape, head in heads.items() if f"\n{head}" in request.prompt} == fitting
+    written = {shape: f"{head} e:Marie_Curie r:won ?answer }}" for shape, head in heads.items()}
+    for shape, text in written.items():
+        matcher = grammars.matcher("", request.grammar)._matcher
+        assert (matcher.accept_string(text) and matcher.is_completed()) == (shape in fitting)
+        if shape in fitting:
+            completed(text, terms, question)
+        else:  # an endpoint may pass over the grammar
+            with pytest.raises(UserError, match=f"question asks .*, which {shape} does not"):
+                completed(text, terms, question)
+
+
+def test_a_pattern_that_repeats_another_is_left_out(graph: KnowledgeGraph, terms: Terms) -> None:
+    first, second = "e:Marie_Curie r:won ?answer", "?answer a t:Award"
+    once = completed(f"SELECT ?answer {{ {first} . {second} }}", terms, WON)
+    assert first in once and second in once
+    for body in (f"{first} . {first} . {second} . {first}", f"\n{first}.\n  {first} .\n{second} .\n"):
+        assert completed(f"SELECT ?answer {{ {body} }}", terms, WON) == once
+    assert completed(f"SELECT ?answer {{{first}. {second}}} LIMIT 3", terms, WON).endswith(f"{second} }} LIMIT 3")
+    # What is more than patterns stays as it is.
+    more = f'{first} . FILTER(?answer != "x . x . x") . {first}'
+    assert f"{{ {more} }}" in completed(f"SELECT ?answer {{ {more} }}", terms, WON)
 
 
 def test_the_embedded_teacher_writes_a_query_that_runs(graph: KnowledgeGraph, terms: Terms) -> None:
@@ -108,7 +158,10 @@ def test_the_embedded_teacher_writes_a_query_that_runs(graph: KnowledgeGraph, te
     finally:
         teacher.close()
     assert not isinstance(found, Exception), found
-    sparql = completed(found.replies[0].text, terms)
+    sparql = completed(found.replies[0].text, terms, "Where was Marie Curie born?")
+    assert "ASK" not in sparql and "COUNT" not in sparql
+    body = sparql[sparql.index("{") + 1 : sparql.rindex("}")].strip().split(" . ")
+    assert len(set(body)) == len(body)
     query(graph.store, sparql)
 
 
@@ -146,16 +199,16 @@ def test_a_query_gets_prefixes_graphs_and_a_limit_and_runs_as_it_is_shown(
 ) -> None:
     if rows is None:  # the graph denies it: it is no fact, so no relation either
         with pytest.raises(UserError, match="no relation that it was shown"):
-            completed(text, terms)
+            completed(text, terms, "")
         return
-    sparql = completed(text, terms)
+    sparql = completed(text, terms, "")
     assert [row[0].value.removeprefix(BASE) for row in query(graph.store, sparql).rows] == rows
     assert sparql.count("LIMIT") == 1 and f"FROM <{BASE}graph/facts>" in sparql
 
 
 def test_ask_is_answered(graph: KnowledgeGraph, terms: Terms) -> None:
-    assert query(graph.store, completed("ASK { e:Marie_Curie r:born_in e:Warsaw }", terms)).truth is True
-    assert query(graph.store, completed("ASK { e:Warsaw r:born_in e:Marie_Curie }", terms)).truth is False
+    assert query(graph.store, completed("ASK { e:Marie_Curie r:born_in e:Warsaw }", terms, "")).truth is True
+    assert query(graph.store, completed("ASK { e:Warsaw r:born_in e:Marie_Curie }", terms, "")).truth is False
 
 
 @pytest.mark.parametrize(
@@ -191,7 +244,7 @@ def test_ask_is_answered(graph: KnowledgeGraph, terms: Terms) -> None:
 )
 def test_whatever_else_a_teacher_writes_is_refused_in_one_line(terms: Terms, text: str) -> None:
     with pytest.raises(UserError) as caught:
-        completed(text, terms)
+        completed(text, terms, "")
     assert str(caught.value).startswith("the teacher's query is refused: ")
     assert "\n" not in str(caught.value)
 
@@ -206,7 +259,7 @@ PIECES = st.sampled_from(SPELLED.split())
 @given(st.lists(PIECES, max_size=14))
 def test_what_passes_names_only_what_was_shown(terms: Terms, graph: KnowledgeGraph, pieces: list[str]) -> None:
     try:
-        sparql = completed(" ".join(pieces), terms)
+        sparql = completed(" ".join(pieces), terms, "")
     except UserError:
         return
     assert "evil.test" not in sparql.split("FILTER")[0] and "DELETE" not in sparql and "r:other" not in sparql

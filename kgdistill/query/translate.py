@@ -18,7 +18,7 @@ from kgdistill.prompts.render import render
 from kgdistill.query.screen import screen
 from kgdistill.query.sparql import query
 from kgdistill.query.tokens import keywords
-from kgdistill.query.wording import content
+from kgdistill.query.wording import asks_for, content
 
 if TYPE_CHECKING:
     import pyoxigraph
@@ -35,6 +35,7 @@ ROWS = 200
 RDF_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _LOCAL = re.compile(r"[^\W_](?:\w|-|%[0-9A-F]{2})*")
 _OURS = {"PREFIX", "BASE", "FROM", "GRAPH", "SERVICE"}
+_NUMBERS = {"number", "numbers", "count", "total"}
 _PREFIXES = {"e": "entity/", "r": "relation/", "t": "type/"}
 
 _RELATIONS = """
@@ -131,8 +132,8 @@ def short(address: str, base: str) -> str:
     return f"<{address}>"
 
 
-def grammar_of(terms: Terms) -> str:
-    """The queries that may be written, as EBNF in the notation of xgrammar."""
+def grammar_of(terms: Terms, question: str) -> str:
+    """The queries that may be written, as EBNF in the notation of xgrammar: those that could answer the question."""
     variables = ("?answer", "?x", "?y")
     kinds = {
         "variable": variables,
@@ -146,7 +147,7 @@ def grammar_of(terms: Terms) -> str:
     if kinds["type"]:
         patterns.append('variable " a " type')
     rules = {
-        "root": "select | count | ask",
+        "root": " | ".join(_shapes(question)).lower(),
         "select": '"SELECT DISTINCT ?answer WHERE { " body " }"',
         "count": '"SELECT (COUNT(DISTINCT ?answer) AS ?count) WHERE { " body " }"',
         "ask": '"ASK { " body " }"',
@@ -156,6 +157,13 @@ def grammar_of(terms: Terms) -> str:
         **{name: " | ".join(map(_quoted, words)) for name, words in kinds.items() if words},
     }
     return "\n".join(f"{name} ::= {rule}" for name, rule in rules.items()) + "\n"
+
+
+def _shapes(question: str) -> tuple[str, ...]:
+    """The forms of a query that could answer it: yes or no is none to "where", and a number only to "how many"."""
+    if not (word := asks_for(question)):
+        return ("SELECT", "COUNT", "ASK")
+    return ("SELECT", "COUNT") if word == "how" or _NUMBERS & set(content(question)) else ("SELECT",)
 
 
 def _quoted(text: str) -> str:
@@ -172,16 +180,18 @@ def _quoted(text: str) -> str:
 
 def translate(question: str, terms: Terms, seed: int = 0) -> Dialogue[str]:
     """Ask the teacher once for the query's text; "" where no reply came. It is not checked yet."""
-    prompt = render("sparql", question=question, relations=terms.relations, types=terms.types, entities=terms.entities)
-    request = Request("sparql", prompt, max_tokens=200, seed=seed, grammar=grammar_of(terms))
+    shown = {"relations": terms.relations, "types": terms.types, "entities": terms.entities}
+    prompt = render("sparql", question=question, shapes=_shapes(question), **shown)
+    request = Request("sparql", prompt, max_tokens=200, seed=seed, grammar=grammar_of(terms, question))
     [replies] = yield [request]
     return replies[0].text if replies else ""
 
 
-def completed(text: str, terms: Terms) -> str:
+def completed(text: str, terms: Terms, question: str) -> str:
     """The teacher's text as a whole query: with prefixes, the graphs that it is put to, and a limit. Raises UserError.
 
-    Prefixes and graphs are ours alone, so that it runs anywhere as it is shown.
+    Prefixes and graphs are ours alone, so that it runs anywhere as it is shown. A pattern that only repeats another one
+    is left out.
     """
     plain = _unfenced(text)
     if len(plain) > LONGEST:
@@ -192,12 +202,26 @@ def completed(text: str, terms: Terms) -> str:
     if not brace:
         raise UserError(f"the teacher's query is refused: {plain[:80]!r} is no query")
     head = re.sub(r"\s*\bWHERE\s*$", "", head.strip(), flags=re.IGNORECASE)
+    shapes = set(keywords(head))
+    for shape in ("ASK", "COUNT"):
+        if shape in shapes and shape not in _shapes(question):
+            asked = f'the question asks "{asks_for(question)}", which {shape} does not answer'
+            raise UserError(f"the teacher's query is refused: {asked}")
     names = "\n".join(f"PREFIX {name}: <{space}>" for name, space in terms.prefixes.items())
     graphs = "\n".join(f"FROM <{graph}>" for graph in terms.graphs)
-    limit = "" if head.upper().startswith("ASK") or "LIMIT" in keywords(body) else f"\nLIMIT {ROWS}"
-    whole = f"{names}\n{head}\n{graphs}\nWHERE {{{body}{limit}"
+    limit = "" if "ASK" in shapes or "LIMIT" in keywords(body) else f"\nLIMIT {ROWS}"
+    whole = f"{names}\n{head}\n{graphs}\nWHERE {{{_once(body)}{limit}"
     _check(whole, terms)
     return whole
+
+
+def _once(body: str) -> str:
+    """What stands behind the first brace, each pattern once; as it is where there is more than plain patterns."""
+    inside, brace, rest = body.rpartition("}")
+    if not brace or re.search(r"""[{}()\[\];,"'#]""", inside):
+        return body
+    patterns = (" ".join(pattern.split()) for pattern in re.split(r"\s*\.(?:\s+|$)", inside.strip()))
+    return f" {' . '.join(dict.fromkeys(filter(None, patterns)))} {brace}{rest}"
 
 
 def _unfenced(text: str) -> str:

@@ -15,6 +15,21 @@ COMMON = frozenset(
 )
 """English words that say nothing of what a sentence is about; other languages are compared by all their words."""
 
+_OPEN = frozenset("who whom whose which what where when why how".split())  # noqa: SIM905
+_CLOSED = frozenset(
+    (  # noqa: SIM905
+        "is are was were am do does did has have had can could may might must shall should will would isn't aren't "
+        "wasn't weren't don't doesn't didn't hasn't haven't hadn't can't couldn't won't wouldn't shouldn't"
+    ).split()
+)
+"""English words with which a question begins that is answered by yes or no."""
+
+
+def asks_for(question: str) -> str:
+    """The word by which a question asks for more than yes or no ("where"), "" where there is none that we know."""
+    said = [_bare(word.replace("’", "'")) for word in words(question.casefold())]
+    return "" if said[:1] and said[0] in _CLOSED else next((word for word in said if word in _OPEN), "")
+
 
 def content(text: str) -> list[str]:
     """The words of a text that are not common ones, folded, in order; a possessive ending is left out."""

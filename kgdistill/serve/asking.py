@@ -92,7 +92,7 @@ class Asker:
             why = failures[0].message if failures else "no reply"
             return Query(asked, refused=f"the teacher wrote no query: {why}")
         try:
-            return Query(asked, completed(raw, terms))
+            return Query(asked, completed(raw, terms, asked))
         except UserError as error:
             return Query(asked, refused=str(error), raw=raw)
 
