@@ -243,8 +243,29 @@ def test_requests_that_are_none(service: Served) -> None:
     assert direct(b"{}", "application/json") == 415
     assert direct(b" " * 10_000_000, "application/sparql-query") == 413
     assert direct(b"ASK {}" + b" " * 4_000_000, "application/sparql-query") == 200
-    assert httpx.put(service.sparql, content=b"").status_code == 405
-    assert httpx.get(service.root + "nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status", "why"),
+    [
+        ("GET", "nothing", 404, "nothing at this address"),
+        ("GET", "openapi.json", 404, "nothing at this address"),
+        ("GET", "page/nothing", 404, "no such file"),
+        ("GET", "api/nothing", 404, "nothing at this address"),
+        ("GET", "api/document?id=nothing", 404, "see its documents"),
+        ("PUT", "sparql", 405, "not asked with 'PUT', but with GET"),
+        ("GET", "ask", 405, "not asked with 'GET', but with POST"),
+        ("POST", "", 405, "not asked with 'POST', but with GET"),
+    ],
+)
+def test_what_is_not_there_is_a_line_of_plain_text(
+    service: Served, method: str, address: str, status: int, why: str
+) -> None:
+    answer = httpx.request(method, service.root + address)
+    assert answer.status_code == status and why in answer.text and answer.text.count("\n") == 1
+    assert answer.headers["content-type"].startswith("text/plain") and "nosniff" in answer.headers.values()
+    assert ("allow" in answer.headers) == (status == 405)
+    assert httpx.head(service.root + "nothing").status_code == 404
 
 
 # Who may ask

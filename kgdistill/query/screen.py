@@ -26,8 +26,8 @@ def screen(sparql: str) -> None:
     if re.search("[\ud800-\udfff]", sparql):
         raise UserError("this is no SPARQL query: it is not valid Unicode")
     # SPARQL knows \u escapes anywhere, keywords included: look at the query both ways.
-    for text in (sparql, _ESCAPE.sub(_character, sparql)):
-        if any(found["service"] for found in _SERVICE.finditer(text)):
+    for text in dict.fromkeys((sparql, _ESCAPE.sub(_character, sparql))):
+        if "SERVICE" in text.upper() and any(found["service"] for found in _SERVICE.finditer(text)):
             raise UserError("SERVICE is refused: queries are answered from this graph alone")
         for word in keywords(text):
             if word in _FORMS:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -46,13 +47,14 @@ def application(
 
     `token` is asked of everybody, if given. The pool must be started in `lifespan`, or before.
     """
-    # Its own pages of documentation would fetch scripts from elsewhere.
-    app = FastAPI(title="kgdistill", docs_url=None, redoc_url=None, lifespan=lifespan)
+    # Its own pages of documentation would fetch scripts from elsewhere, and describe nothing.
+    app = FastAPI(title="kgdistill", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.add_middleware(Guard, token=token)
     if origins:  # outermost: a browser asks for permission without the token
         headers = ["Authorization", "Content-Type"]
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers)
     app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(ClientDisconnect, _left)
 
     about = page.about
@@ -179,6 +181,16 @@ class _Content(Response):
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return PlainTextResponse(error.message + "\n", error.status, {**SAFE, **error.headers})
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """No such address, or not with this method: in plain text like every refusal."""
+    assert isinstance(error, HTTPException)
+    headers, message = dict(error.headers or {}), "there is nothing at this address"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+        message = f"this address is not asked with {request.method!a}, but with {headers['Allow']}"
+    return await _refused(request, Refusal(HTTPStatus(error.status_code), message, headers))
 
 
 async def _left(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from html import escape
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from kgdistill.query.pool import Pool
 from kgdistill.serve.documents import Documents
 from kgdistill.serve.explore import Explorer
 from kgdistill.serve.names import Names
+from kgdistill.serve.protocol import Refusal
 from kgdistill.serve.reviewing import Reviewing
 
 POLICY = "; ".join((
@@ -103,7 +105,7 @@ class Page:
 
         async def file(request: Request, name: str) -> Response:
             if name not in FILES:
-                return Response(status_code=404)
+                raise Refusal(HTTPStatus.NOT_FOUND, "the page has no such file")
             content, tag = _file(name), _tag(name)
             headers = {**SAFE, "ETag": tag, "Cache-Control": "no-cache"}
             if request.headers.get("if-none-match") == tag:
