@@ -8,6 +8,7 @@ from readings import BASE, MERGES, TEXT, aside, curie, hostile
 
 from kgdistill.errors import RunFolderError, UserError
 from kgdistill.graph.store import KnowledgeGraph, write_store
+from kgdistill.graph.terms import CONCEPT, TYPE
 from kgdistill.graph.vocabulary import Renaming, merge_quads, quads
 from kgdistill.records import Reading
 from kgdistill.storage.artifact import Artifact, Manifest
@@ -33,6 +34,12 @@ def test_counts_and_quads_are_those_of_the_readings(tmp_path: Path) -> None:
         told |= set(quads(reading, base=BASE, run="test", teacher="T", merges=Renaming.of(MERGES)))
     assert (counts.documents, counts.claims, counts.facts, counts.merges) == (4, 16, 7, 1)
     assert counts.quads == len(told)
+    assert counts.properties == len({quad.predicate for quad in told}) > 30
+    assert counts.classes == len({quad.object for quad in told if quad.predicate == TYPE}) > 10
+    assert counts.entities == len({quad.subject for quad in told if quad.object == CONCEPT}) > 5
+    for number, name in ((counts.facts_graph, "facts"), (counts.names_graph, "names")):
+        assert number == len([quad for quad in told if quad.graph_name.value == f"{BASE}graph/{name}"]) > 3
+    assert counts.facts_graph < counts.facts, "two documents state the same"
     with KnowledgeGraph.open(tmp_path) as graph:
         assert set(graph.store) == told
 

@@ -94,7 +94,12 @@ def agent_iri(base: str, teacher: str) -> str:
 
 def evidence_iri(base: str, document: str) -> str:
     """The named graph that holds what was claimed about one document."""
-    return f"{base}evidence/{local(document)}"
+    return f"{evidence_space(base)}{local(document)}"
+
+
+def evidence_space(base: str) -> str:
+    """How the names of those graphs begin."""
+    return f"{base}evidence/"
 
 
 def facts_iri(base: str) -> str:
@@ -114,7 +119,11 @@ def model_facts_iri(base: str) -> str:
 
 def model_evidence_iri(base: str, seed: str) -> str:
     """The named graph that holds what a model said of one seed."""
-    return f"{base}model-evidence/{local(seed)}"
+    return f"{model_evidence_space(base)}{local(seed)}"
+
+
+def model_evidence_space(base: str) -> str:
+    return f"{base}model-evidence/"
 
 
 def seed_iri(base: str, seed: str) -> str:

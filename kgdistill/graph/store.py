@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from kgdistill.errors import RunFolderError
 from kgdistill.graph import views
-from kgdistill.graph.iri import check_base
+from kgdistill.graph.census import Census, entities_in, triples_in
+from kgdistill.graph.iri import check_base, facts_iri, model_facts_iri, names_iri
 from kgdistill.graph.labels import Renaming
 from kgdistill.graph.tables import CLAIMS, DOCUMENTS, ENTITIES, Table, claim_rows, document_row, entity_rows
 from kgdistill.graph.terms import prefixes
@@ -45,6 +46,15 @@ class StoreCounts(Struct, frozen=True):
     quads: int
     model_facts: int = 0
     """Asserted claims that no document vouches for."""
+    entities: int = 0
+    """Things with a name. This and what follows is 0 in a store that was written before they were counted."""
+    properties: int = 0
+    classes: int = 0
+    """Distinct predicates, and distinct objects of rdf:type."""
+    facts_graph: int = 0
+    """Triples in the graph of facts: a fact that several claims state counts once; and in two other graphs."""
+    model_facts_graph: int = 0
+    names_graph: int = 0
 
 
 class About(Struct, frozen=True):
@@ -67,8 +77,9 @@ def write_store(
 ) -> StoreCounts:
     """Write the readings to `folder`/oxigraph and to facts, entities and documents.parquet beside it, in one pass.
 
-    The readings are streamed: memory does not grow with their number (the merges are held). Whatever store was in the
-    folder is replaced. Raises UserError at a base that is none, StorageError where the disk does not take it.
+    The readings are streamed: memory does not grow with their number (the merges are held, and the distinct relations
+    and types). Whatever store was in the folder is replaced. Raises UserError at a base that is none, StorageError
+    where the disk does not take it.
     """
     check_base(base)
     merges = tuple(merges)
@@ -77,22 +88,33 @@ def write_store(
         folder.mkdir(parents=True, exist_ok=True)
         if database.exists():
             shutil.rmtree(database)
-        store = pyoxigraph.Store(database)
+        store, census = pyoxigraph.Store(database), Census()
         with _Tables(folder, Renaming.of(merges)) as tables:
             written = (
                 quad
                 for reading in tables.pass_through(readings)
                 for quad in quads(reading, base=base, run=run, teacher=teacher, merges=tables.renaming)
             )
-            stream = chain(merge_quads(merges, base=base), written)
+            stream = census.pass_through(chain(merge_quads(merges, base=base), written))
             for first in stream:
                 store.bulk_extend(chain([first], islice(stream, BATCH - 1)))
         store.flush()
-        total = len(store)
+        counts = StoreCounts(
+            documents=tables.documents.count,
+            claims=tables.claims.count,
+            facts=tables.facts,
+            merges=len(merges),
+            quads=len(store),
+            model_facts=tables.model_facts,
+            entities=entities_in(store, names_iri(base)),
+            properties=len(census.properties),
+            classes=len(census.classes),
+            facts_graph=triples_in(store, facts_iri(base)),
+            model_facts_graph=triples_in(store, model_facts_iri(base)),
+            names_graph=triples_in(store, names_iri(base)),
+        )
         # The database unlocks when its last handle is gone.
         del store
-    said = tables.claims.count, tables.facts
-    counts = StoreCounts(tables.documents.count, *said, len(merges), total, tables.model_facts)
     write_bytes(folder / "graph.json", msgspec.json.encode(About(base, run, teacher, counts)))
     return counts
 
