@@ -258,13 +258,15 @@ def test_what_is_refused_says_why(service: Served, sparql: str, accept: str, sta
     answer = ask(service, sparql, accept)
     assert answer.status_code == status
     assert why in answer.text and answer.text.count("\n") == 1
+    assert ("accept" in answer.headers.get("vary", "").lower()) == (status == 406)
     assert time.monotonic() - before < 10
     assert ask(service, "ASK { ?c a kgd:Claim }").json()["boolean"]
 
 
 def test_a_graph_of_a_bad_name_is_refused(service: Served) -> None:
-    answer = ask(service, "ASK {}", **{"default-graph-uri": "no address"})
+    answer = ask(service, "ASK {}", **{"default-graph-uri": [f"{BASE}graph/facts", "no address"]})
     assert answer.status_code == 400 and answer.text.count("\n") == 1
+    assert answer.text.startswith("'no address' is no address of a graph: ")
 
 
 def test_requests_that_are_none(service: Served) -> None:

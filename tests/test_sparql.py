@@ -212,6 +212,7 @@ def test_mistakes_are_one_line(graph: KnowledgeGraph, text: str) -> None:
         ("SELECT (COUNT(?s) AS ?n) ?o { ?s ?p ?o }", "error at 1:41: The SELECT contains a variable that is unbound"),
         ("SELECT * { ?s ?p ?o } GROUP BY ?s", "error at 1:34: SELECT * is not authorized with GROUP BY"),
         ("hello", "error at 1:6"),
+        (" \n", "it is empty"),
     ],
 )
 def test_a_mistake_is_named_and_not_the_parsers_alphabet(graph: KnowledgeGraph, text: str, why: str) -> None:

@@ -71,17 +71,24 @@ def results(
 
     Computing goes on while it is read: read it under `readable_errors`, as this is called.
     """
-    import pyoxigraph
 
     screen(sparql)
     known = dict(prefixes or {})
     sparql = _with_columns(sparql, known)
     if dataset is not None:
-        chosen = (dataset.default, dataset.named)
-        graphs: list[list[Any]] = [[pyoxigraph.NamedNode(name) for name in names] for names in chosen]
-        return store.query(sparql, prefixes=known, default_graph=graphs[0], named_graphs=graphs[1])
+        default, named = [_graph(name) for name in dataset.default], [_graph(name) for name in dataset.named]
+        return store.query(sparql, prefixes=known, default_graph=default, named_graphs=named)
     # Under the union pyoxigraph would pass over FROM.
     return store.query(sparql, prefixes=known, use_default_graph_as_union=not chooses_graphs(sparql))
+
+
+def _graph(name: str) -> Any:
+    import pyoxigraph
+
+    try:
+        return pyoxigraph.NamedNode(name)
+    except ValueError as error:
+        raise UserError(f"{name[:100]!a} is no address of a graph: {_short(error)}") from error
 
 
 def _with_columns(sparql: str, prefixes: dict[str, str]) -> str:
@@ -125,6 +132,8 @@ def shown(answer: Answer, form: Format = "table", prefixes: Mapping[str, str] | 
 
 def _mistake(said: str, sparql: str, prefixes: Mapping[str, str]) -> str:
     """What the parser said, for a person: it lists every sign that it would have taken, and now and then the reason."""
+    if not sparql.strip():
+        return "it is empty"
     name = undeclared(sparql, prefixes)
     if name is not None and _said(sparql, {**prefixes, name: "x:"}) != said:  # else something before it is wrong
         return f'prefix "{name[:60]}" is not declared: add PREFIX {name[:60]}: <...> in front of the query'

@@ -61,7 +61,8 @@ def question(method: str, address: bytes, content_type: str, body: bytes, accept
 def unacceptable(what: str) -> Refusal:
     """The client takes none of the forms that `what` (a graph, a table of results) can have."""
     forms = GRAPHS if "graph" in what else TABLES
-    return Refusal(STATUS["unacceptable"], f"the answer is {what}: accept " + ", ".join(form.media for form in forms))
+    message = f"the answer is {what}: accept " + ", ".join(form.media for form in forms)
+    return Refusal(STATUS["unacceptable"], message, {"Vary": "Accept"})
 
 
 def _content_type(header: str) -> tuple[str, str]:
