@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from kgdistill.errors import RunFolderError
 from kgdistill.graph import views
-from kgdistill.graph.census import Census, entities_in, triples_in
-from kgdistill.graph.iri import check_base, facts_iri, model_facts_iri, names_iri
+from kgdistill.graph.census import Census
+from kgdistill.graph.iri import check_base
 from kgdistill.graph.labels import Renaming
 from kgdistill.graph.tables import CLAIMS, DOCUMENTS, ENTITIES, Table, claim_rows, document_row, entity_rows
 from kgdistill.graph.terms import prefixes
@@ -106,12 +106,7 @@ def write_store(
             merges=len(merges),
             quads=len(store),
             model_facts=tables.model_facts,
-            entities=entities_in(store, names_iri(base)),
-            properties=len(census.properties),
-            classes=len(census.classes),
-            facts_graph=triples_in(store, facts_iri(base)),
-            model_facts_graph=triples_in(store, model_facts_iri(base)),
-            names_graph=triples_in(store, names_iri(base)),
+            **census.figures(store, base),
         )
         # The database unlocks when its last handle is gone.
         del store
