@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -63,6 +64,25 @@ def visit(browser: Any, root: str, quiet: bool = True, **settings: Any) -> Itera
         assert not (errors if quiet else [])
     finally:
         context.close()
+
+
+@contextmanager
+def timed(browser: Any, page: Any) -> Iterator[list[float]]:
+    """Milliseconds of computing of each task of the page's main thread in the block, filled in at its end.
+
+    Computing, not waiting: on a busy machine the clock would tell of others.
+    """
+    times: list[float] = []
+    browser.start_tracing(page=page, categories=["toplevel"])
+    yield times
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    main = {
+        (one["pid"], one["tid"])
+        for one in events
+        if one["name"] == "thread_name" and one["args"]["name"] == "CrRendererMain"
+    }
+    own = (one for one in events if (one["pid"], one["tid"]) in main and one["name"].endswith("RunTask"))
+    times += [one.get("tdur", 0) / 1000 for one in own]
 
 
 def problems(page: Any) -> list[str]:

@@ -61,9 +61,11 @@ def test_the_page_comes_with_a_strict_policy_and_all_its_files(service: Served) 
     assert page.status_code == 200 and "Sample &lt;run&gt;" in page.text and "<run>" not in page.text
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
+    assert "worker-src 'self'" in policy and "trusted-types layout" in policy
     for name in FILES:
         answer = httpx.get(f"{service.root}page/{name}")
         assert answer.status_code == 200 and answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"] == "default-src 'none'", "the layout asks nobody"
         again = httpx.get(f"{service.root}page/{name}", headers={"If-None-Match": answer.headers["etag"]})
         assert again.status_code == 304 and not again.content
     for name in ("page.html", "..%2Fapp.py", "sources.sha256"):
@@ -93,7 +95,7 @@ def test_the_bundle_is_that_of_the_sources() -> None:
 
 def _code(built: Path) -> bytes:
     """The script without the names of XML's name spaces, which are no addresses to be fetched."""
-    content = (built / "page.js").read_bytes() + (built / "page.css").read_bytes()
+    content = b"".join((built / name).read_bytes() for name in ("page.js", "layout.js", "page.css"))
     for space in (b"2000/svg", b"1999/xhtml", b"1998/Math/MathML", b"1999/xlink"):
         content = content.replace(b"http://www.w3.org/" + space, b"")
     return content

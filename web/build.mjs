@@ -1,4 +1,4 @@
-// Builds the page into the package: one script, one style sheet, one typeface, and what they were built from.
+// Builds the page into the package: its script, that of the layout which runs beside it, one style sheet, one typeface, and what they were built from.
 import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ const target = process.argv[2] ?? `${here}../kgdistill/serve/page`;
 
 await build({
   absWorkingDir: here,
-  entryPoints: { page: "src/main.tsx" },
+  entryPoints: { page: "src/main.tsx", layout: "src/layout.ts" },
   outdir: target,
   bundle: true,
   minify: true,

@@ -26,11 +26,14 @@ from kgdistill.serve.protocol import Refusal
 from kgdistill.serve.reviewing import Reviewing
 
 POLICY = "; ".join((
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
-    "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'", "trusted-types 'none'",
+    "default-src 'none'", "script-src 'self'", "worker-src 'self'", "style-src 'self'", "img-src 'self' data:",
+    "font-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'", "trusted-types layout",
 ))  # fmt: skip
-"""Nothing but the page's own files may run, show or be asked, and no text may become script."""
+"""Nothing but the page's own files may run, show or be asked, and no text may become script; the layout's is the
+one script that the page starts, by an address that it spells out."""
+ALONE = "default-src 'none'"
+"""For a file of the page: a worker has the policy that its own script came with."""
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -39,6 +42,7 @@ SAFE = {
 }
 FILES = {
     "page.js": "text/javascript",
+    "layout.js": "text/javascript",
     "page.css": "text/css",
     "text.woff2": "font/woff2",
     "icon.svg": "image/svg+xml",
@@ -107,7 +111,7 @@ class Page:
             if name not in FILES:
                 raise Refusal(HTTPStatus.NOT_FOUND, "the page has no such file")
             content, tag = _file(name), _tag(name)
-            headers = {**SAFE, "ETag": tag, "Cache-Control": "no-cache"}
+            headers = {**SAFE, "ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": ALONE}
             if request.headers.get("if-none-match") == tag:
                 return Response(status_code=304, headers=headers)
             return Response(content, headers=headers, media_type=FILES[name])

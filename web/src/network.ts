@@ -8,11 +8,6 @@ export interface Node {
   degree: number;
   x: number;
   y: number;
-  vx: number;
-  vy: number;
-  fx?: number | null;
-  fy?: number | null;
-  index?: number;
 }
 
 export interface Link extends Edge {
@@ -128,7 +123,7 @@ export class Network {
     const radius = near ? 40 : 12 * Math.sqrt(n + 1);
     const x = (near?.x ?? 0) + radius * Math.cos(n * 2.39996);
     const y = (near?.y ?? 0) + radius * Math.sin(n * 2.39996);
-    const node: Node = { id, name: known?.name ?? id, type: known?.type ?? "", degree: 0, x, y, vx: 0, vy: 0 };
+    const node: Node = { id, name: known?.name ?? id, type: known?.type ?? "", degree: 0, x, y };
     this.places.set(id, node);
     return node;
   }
