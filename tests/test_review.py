@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +102,33 @@ def test_several_services_write_one_log(tmp_path: Path) -> None:
     found = read_review(path)
     assert not found.damaged and len(found.decisions) == len({one.id for one in found.decisions}) == 60
     assert path.read_bytes().count(b"\n") == 60
+
+
+def test_many_threads_of_one_service_read_and_write_one_log(tmp_path: Path) -> None:
+    log, each = ReviewLog(tmp_path / FILE), 300
+    made = [decision(f"{place:08}", claim=str(place)) for place in range(40 * each)]
+    together = threading.Barrier(8)
+
+    def ask(place: int) -> list[Decision]:
+        together.wait()
+        if not place:
+            log.add(one)
+        return list(log.decisions())
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            for start in range(0, len(made), each):
+                known, one = made[: start + each - 1], made[start + each - 1]
+                with log.path.open("ab") as file:  # another service
+                    file.writelines(msgspec.json.encode(decision) + b"\n" for decision in known[start:])
+                for found in threads.map(ask, range(8)):
+                    assert found in (known, [*known, one])
+    finally:
+        sys.setswitchinterval(before)
+    assert log.decisions() == list(read_review(tmp_path / FILE).decisions) == made
+    assert (tmp_path / FILE).read_bytes().count(b"\n") == len(made), "each is written once"
 
 
 def test_the_last_word_of_each_reviewer_stands() -> None:

@@ -78,7 +78,7 @@ def _of_graph(page: Page) -> dict[str, Ask]:
     async def merges(request: Request) -> Any:
         limit, offset = _number(request, "limit", 50), _number(request, "offset", 0, 10**9)
         found = await explorer.merges(_text(request, "text"), _text(request, "kind"), limit, offset)
-        undone = page.review.standing() if page.review else ()
+        undone = await asyncio.to_thread(page.review.standing) if page.review else []
         by_merge = {decision.merge: decision_record(decision) for decision in undone if decision.merge}
         return [{**merge, "undone": by_merge.get(merge["id"])} for merge in found]
 
@@ -115,7 +115,8 @@ def _reviewed(page: Page) -> dict[str, Ask]:
         return await asyncio.to_thread(_open(page).figures)
 
     async def unmerged(request: Request) -> Any:
-        return sorted({decision.merge for decision in _open(page).standing() if decision.merge})
+        stands = await asyncio.to_thread(_open(page).standing)
+        return sorted({decision.merge for decision in stands if decision.merge})
 
     return {"review/next": next_, "review/figures": figures, "review/unmerged": unmerged}
 

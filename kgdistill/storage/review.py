@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -138,17 +139,19 @@ def _as_said(decision: Decision) -> Decision:
 
 
 class ReviewLog:
-    """A log that is written to. Several processes may write at once; each line is on the disk when `add` returns."""
+    """A log that is written to. Several processes and threads may write at once; when `add` ends, it is on the disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._decisions: list[Decision] = []
         self._ids: dict[str, Decision] = {}
         self._read = 0
+        self._lock = threading.Lock()
+        """Whoever catches up does so alone: another's step between two of its own would lose or double lines."""
 
     def add(self, decision: Decision) -> Decision:
         """Append it, unless its id is there already; the decision that stands in the log. Raises StorageError."""
-        with disk_errors(self.path), self.path.open("ab+") as file:
+        with self._lock, disk_errors(self.path), self.path.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self._catch_up()
             if known := self._ids.get(decision.id):
@@ -165,9 +168,9 @@ class ReviewLog:
 
     def decisions(self) -> list[Decision]:
         """All decisions in order, those that others have written too. Raises StorageError."""
-        with disk_errors(self.path):
+        with self._lock, disk_errors(self.path):
             self._catch_up()
-        return self._decisions
+            return list(self._decisions)
 
     def _catch_up(self) -> None:
         """Read the whole lines that are new; all of them where the file has become another."""
