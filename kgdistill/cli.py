@@ -106,9 +106,12 @@ def plan(
 def show(
     run: RunFolder, failures: Annotated[bool, typer.Option("--failures", help="What did not come through.")] = False
 ) -> None:
-    """Print a run's final table again, or what failed in it and why."""
+    """Print a run's final table again, or what failed in it and why; a newer review goes into its report."""
     from kgdistill.engine.summary import failure_table, summary
+    from kgdistill.evaluate.report import refresh_report
 
+    if not failures:
+        refresh_report(run)
     _show(failure_table(run) if failures else summary(run))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import line
+import msgspec
 import pyoxigraph
 import pytest
 from hypothesis import given
@@ -30,6 +31,7 @@ from kgdistill.records import Merge
 from kgdistill.refine import merges
 from kgdistill.stages import STAGES
 from kgdistill.stages.commonsense import TrainCritic
+from kgdistill.stages.refine import Calibration
 from kgdistill.storage.artifact import Artifact, Manifest, latest
 from kgdistill.storage.forgotten import load_forgotten
 from kgdistill.storage.open_runs import kept_open, open_to_nobody
@@ -54,6 +56,7 @@ TEXTS = {
     "vane.txt": "Copper Vane crowns Ostermark Tower. Greta Haldorsen paints Copper Vane.",
 }
 TEXTS["lighthouse_again.txt"] = TEXTS["lighthouse.txt"]
+NAMED = (GONE, COPY, "lighthouse")
 SECRETS = ("Zorvath", "Quillon", "Whalebone", "Ludmila", "zorvath", "quillon", "whalebone", "ludmila", "painted")
 
 
@@ -85,6 +88,9 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         names = {"subject": "Ludmila Vantongeren", "relation": "ruled", "object": "Port Ellery"}
         about: dict[str, Any] = {"document": document, "claim": "c", "said": (said, "ruled", "Port Ellery"), **names}
         ReviewLog(out / FILE).add(Decision(id=str(place), at="now", reviewer="Ada", choice="accept", **about))
+    calibration = latest(out, "calibration").folder / "calibration.json"
+    seen = {**json.loads(calibration.read_bytes()), "documents": ["e/harbour.txt", GONE]}  # as with gold of both
+    calibration.write_text(json.dumps(seen))
     (out / "journal" / "generate" / ".e.jsonl.part").write_text(TEXTS["lighthouse.txt"])
     return out
 
@@ -103,7 +109,7 @@ def places(out: Path, *secrets: str) -> set[str]:
         content = path.read_bytes()
         if path.suffix == ".parquet":
             content += json.dumps(parquet.read_table(path).to_pylist(), ensure_ascii=False).encode()
-        if any(secret.encode() in content for secret in secrets):
+        if any(secret.encode() in content or secret in path.name for secret in secrets):
             found.add(str(path.relative_to(out)))
     for folder in out.rglob("oxigraph"):
         store = pyoxigraph.Store.read_only(str(folder))
@@ -116,6 +122,7 @@ def test_no_word_of_it_is_left_and_everything_still_works(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path.split("/")[0].split("-")[0] for path in places(copy, *SECRETS)}
+    assert {place.split("-")[0] for place in places(copy, *NAMED)} >= {"read", "calibrate", "store"}
     assert before >= {"read", "judge", "refine", "names", "store", "pairs", "journal", "plan", "report.html", FILE}
     facts = KnowledgeGraph.open(copy).facts()
     code, out, error = line.here(capsys, "forget", str(copy), GONE)
@@ -123,6 +130,9 @@ def test_no_word_of_it_is_left_and_everything_still_works(
     assert f"has forgotten {GONE}, {COPY}" in out
     assert places(copy, *SECRETS) == set()
     assert load_forgotten(copy).documents == (GONE, COPY)
+    assert places(copy, *NAMED) == {"forgotten.json"}, "its id is in the list of what is never to be read, only there"
+    calibration = latest(copy, "calibration").folder / "calibration.json"
+    assert msgspec.json.decode(calibration.read_bytes(), type=Calibration).documents == ("e/harbour.txt",)
     assert [one.subject for one in read_review(copy / FILE).decisions] == ["LUDMILA VANTONGEREN"]
     with KnowledgeGraph.open(copy) as graph:
         left = graph.facts()

@@ -16,6 +16,7 @@ from readings import BASE, curie
 from service import Served, served
 from starlette.requests import Request
 
+from kgdistill import cli
 from kgdistill.evaluate.report import write_report
 from kgdistill.graph.store import write_store
 from kgdistill.serve.page import FILES
@@ -254,6 +255,7 @@ def test_a_merge_is_undone_by_its_id(service: Served) -> None:
 
 
 def test_two_reviewers_agree_or_not_and_the_report_says_so(service: Served, run: Path) -> None:
+    report = write_report(run)
     claims = [claim for claim in ask(service, "document", id="iceland.txt")["claims"] if claim["kept"]][:6]
     for place, claim in enumerate(claims):
         about = {"document": "iceland.txt", "claim": claim["id"]}
@@ -273,8 +275,13 @@ def test_two_reviewers_agree_or_not_and_the_report_says_so(service: Served, run:
     for _ in range(following["documents"]):
         met.append(ask(service, "review/next", reviewer="One", after=met[-1])["document"])
     assert len(set(met[1:])) == following["documents"] - 1 and "iceland.txt" not in met
-    report = write_report(run).read_text(encoding="utf-8")
-    assert "What reviewers say" in report and "<bdi>One</bdi> and <bdi>Two</bdi>" in report
+    assert "<bdi>One</bdi> and <bdi>Two</bdi>" not in report.read_text()
+    assert cli._guarded(["show", str(run)], debug=False) == 0
+    shown = report.read_text(encoding="utf-8")
+    assert "What reviewers say" in shown and "<bdi>One</bdi> and <bdi>Two</bdi>" in shown
+    written = report.stat().st_mtime_ns
+    assert cli._guarded(["show", str(run)], debug=False) == 0
+    assert report.stat().st_mtime_ns == written, "with nothing new it stays as it is"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -106,6 +107,16 @@ def erase_extractions(artifact: Artifact, documents: Collection[str]) -> None:
     for name in artifact.reported():
         _follow_report(artifact, name)
     _follow_manifest(artifact)
+
+
+def erase_calibration(artifact: Artifact, documents: Collection[str]) -> None:
+    """Take the documents' names out; what was learnt stays, numbers that name nobody."""
+    path = artifact.folder / "calibration.json"
+    with disk_errors(path):
+        found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    kept = [name for name in found["documents"] if name not in documents]
+    if kept != found["documents"]:
+        write_bytes(path, msgspec.json.encode({**found, "documents": kept}))
 
 
 def holds_pairs_of(artifact: Artifact, documents: Collection[str]) -> bool:

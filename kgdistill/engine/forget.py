@@ -188,6 +188,8 @@ class _Forgetter:
                 erasure.erase_extractions(node.artifact, self.ids)
             elif node.stage.gives not in ("readings", "store", "pairs"):
                 erasure.erase_failures(node.artifact, self.ids)
+            if node.stage.gives == "calibration" and node.artifact.done:
+                erasure.erase_calibration(node.artifact, self.ids)
         for path, found in new.items():  # last: until now they say which names were one
             write_records(path, found)
 

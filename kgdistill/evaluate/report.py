@@ -22,6 +22,7 @@ from kgdistill.evaluate.findings import MERGES, Run, read_run
 from kgdistill.evaluate.graph_picture import draw
 from kgdistill.evaluate.highlight import segments
 from kgdistill.records import Document, Merge
+from kgdistill.storage.review import FILE
 from kgdistill.storage.shards import write_bytes
 
 ALLOWED = {"\n", "\t", "\u200c", "\u200d"}
@@ -36,6 +37,13 @@ def write_report(run: Path) -> Path:
     path = run / "report.html"
     write_bytes(path, _page(read_run(run), run).encode("utf-8", "replace"))
     return path
+
+
+def refresh_report(run: Path) -> None:
+    """Write the report again where people have decided something since it was written; raises as `write_report`."""
+    report, review = run / "report.html", run / FILE
+    if report.is_file() and review.is_file() and review.stat().st_mtime_ns >= report.stat().st_mtime_ns:
+        write_report(run)
 
 
 def _page(found: Run, run: Path) -> str:
