@@ -83,6 +83,7 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(recipe(corpus, "split.max_tokens=30"), out, workers=1)  # results of other settings
     for arguments in (("plan", str(folder / "line.toml")), ("run", str(folder / "line.toml"))):
         assert cli._guarded([*arguments, "--workers", "1", "--out", str(out)], debug=False) == 0
+    assert cli._guarded(["search", str(out), "Who built Ostermark Tower?"], debug=False) == 0  # makes an index
     (out / "workers.log").write_text(TEXTS["lighthouse.txt"])
     for place, (document, said) in enumerate(((GONE, "Zorvath Quillon"), ("e/harbour.txt", "LUDMILA VANTONGEREN"))):
         names = {"subject": "Ludmila Vantongeren", "relation": "ruled", "object": "Port Ellery"}
@@ -122,6 +123,7 @@ def test_no_word_of_it_is_left_and_everything_still_works(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path.split("/")[0].split("-")[0] for path in places(copy, *SECRETS)}
+    assert any("retrieval" in place for place in places(copy, *SECRETS)), "the index of the store"
     assert {place.split("-")[0] for place in places(copy, *NAMED)} >= {"read", "calibrate", "store"}
     assert before >= {"read", "judge", "refine", "names", "store", "pairs", "journal", "plan", "report.html", FILE}
     facts = KnowledgeGraph.open(copy).facts()
