@@ -342,7 +342,10 @@ def test_a_claim_is_corrected(page: Any, service: Served, run: Path) -> None:
     call(page, "Cora")
     page.get_by_label("relation").fill("place of birth")
     page.get_by_label("note").fill("the usual name")
-    page.get_by_role("button", name="Save").click()
+    save, cancel = (page.get_by_role("button", name=name) for name in ("Save", "Cancel"))
+    drawn_as = "(button) => getComputedStyle(button).backgroundColor"
+    assert len({"rgba(0, 0, 0, 0)", save.evaluate(drawn_as), cancel.evaluate(drawn_as)}) == 3, "they look like buttons"
+    save.click()
     claim.get_by_text("You correct it").wait_for()
     saved(page)
     [made] = [one for one in decisions(run) if one.reviewer == "Cora"]
@@ -477,6 +480,8 @@ def test_it_fits_a_phone(browser: Any, service: Served) -> None:
             page.wait_for_load_state("networkidle")
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, f"{name} is {wide} pixels too wide"
+            ways = page.locator("nav a").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().right)")
+            assert max(ways) <= 360, f"{name}: the ways end at {max(ways)}"
 
 
 def test_light_dark_and_where_one_was(page: Any, service: Served) -> None:

@@ -4,7 +4,7 @@ import { FactForm } from "./factform";
 import { decide, decisionsOf, useReview } from "./outbox";
 import { documentHref, entityHref } from "./route";
 import { withReviewer } from "./reviewer";
-import { quoted, share, visible } from "./text";
+import { counted, quoted, share, visible } from "./text";
 import type { Claim, Choice } from "./types";
 
 export function Name({ text }: { text: string }) {
@@ -108,7 +108,7 @@ function Verdicts({ claim }: { claim: Claim }) {
   return (
     <details class="verdicts">
       <summary>
-        {claim.verdicts.length} {claim.verdicts.length === 1 ? "verdict" : "verdicts"}
+        {counted(claim.verdicts.length, "verdict")}
       </summary>
       <dl>
         {claim.verdicts.map((verdict) => (

@@ -6,7 +6,7 @@ import { FactForm } from "./factform";
 import { decide, merged, useReview } from "./outbox";
 import { withReviewer } from "./reviewer";
 import { href } from "./route";
-import { points, Text, number, visible, pieces } from "./text";
+import { counted, points, Text, number, visible, pieces } from "./text";
 import type { About, Claim, Decision, Document, Span } from "./types";
 
 const SHOWN = 60;
@@ -45,7 +45,7 @@ function Reader({ document, first, about }: { document: Document; first: string;
           <Name text={document.title || document.id} />
         </h1>
         <p class="lead">
-          <Name text={document.source} />, {number(text.length)} characters, {number(document.claims.length - lost)} claims kept
+          <Name text={document.source} />, {counted(text.length, "character")}, {counted(document.claims.length - lost, "claim")} kept
         </p>
         {document.setAside && <p class="why">Not read: {visible(document.setAside)}</p>}
         <div class="row">

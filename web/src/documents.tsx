@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { ask, useAsked } from "./ask";
 import { Name } from "./claim";
 import { documentHref } from "./route";
-import { number, visible } from "./text";
+import { counted, number, visible } from "./text";
 import type { DocumentRow } from "./types";
 
 const PAGE = 50;
@@ -30,6 +30,7 @@ export function DocumentsPage() {
         </label>
       </header>
       {error && <p class="error" role="alert">{error}</p>}
+      {!value && !error && <p class="wait" role="status">Looking …</p>}
       {value && (
         <>
           <ul class="rows">
@@ -44,7 +45,7 @@ export function DocumentsPage() {
                       <Name text={row.id} /> ·{" "}
                     </>
                   )}
-                  {row.set_aside ? `set aside: ${visible(row.set_aside)}` : `${number(row.claims)} claims`} · {number(row.length)} characters
+                  {row.set_aside ? `set aside: ${visible(row.set_aside)}` : counted(row.claims, "claim")} · {counted(row.length, "character")}
                 </span>
               </li>
             ))}

@@ -23,7 +23,7 @@ export function EntityPage({ id, about }: { id: string; about: About }) {
   return (
     <>
       <header class="head">
-        <p class="over"><Name text={value.types.join(" · ") || "Entity"} /></p>
+        <p class="over"><Name text={[...new Set(value.types.map((type) => type.toLowerCase()))].join(" · ") || "entity"} /></p>
         <h1 dir="auto">
           <Name text={value.name} />
         </h1>
@@ -80,6 +80,7 @@ function Facts({ entity, group, open, dropped, about }: { entity: Entity; group:
         <span class="count">{number(count)}</span>
       </summary>
       {error && <p class="error" role="alert">{error}</p>}
+      {shown && !claims && !error && <p class="wait">Looking …</p>}
       {claims?.map((claim) => (
         <ClaimCard key={`${claim.document} ${claim.id}`} claim={claim} without={group.forward ? "subject" : "object"} review={about.review} />
       ))}

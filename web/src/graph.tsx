@@ -7,7 +7,7 @@ import { keyOf, Network, NO_FILTER } from "./network";
 import type { Filter, Link } from "./network";
 import { entityHref, documentHref } from "./route";
 import { Search } from "./search";
-import { number, share } from "./text";
+import { counted, number, share } from "./text";
 import type { Found, Part } from "./types";
 
 const OVERVIEW = 2000;
@@ -57,7 +57,7 @@ export function GraphPage({ entity, document }: { entity: string; document: stri
       <div class="graph-head">
         <h1>Graph</h1>
         <p class="quiet" role="status">
-          {number(nodes.length)} things, {number(links.length)} connections{said && `. ${said}`}
+          {counted(nodes.length, "thing")}, {counted(links.length, "connection")}{said && `. ${said}`}
         </p>
       </div>
       <div class="graph-tools">
@@ -188,8 +188,8 @@ function Paths({ network, onFound }: { network: Network; onFound: () => void }) 
 
 function Filters({ network, turn, filter, onFilter }: { network: Network; turn: number; filter: Filter; onFilter: (filter: Filter) => void }) {
   const edges = useMemo(() => network.all(), [turn]);
-  const relations = useMemo(() => counted(edges.map((edge) => edge.relation)), [edges]);
-  const documents = useMemo(() => counted(edges.flatMap((edge) => edge.documents)), [edges]);
+  const relations = useMemo(() => tally(edges.map((edge) => edge.relation)), [edges]);
+  const documents = useMemo(() => tally(edges.flatMap((edge) => edge.documents)), [edges]);
   const hide = (relation: string, hidden: boolean) => {
     const next = new Set(filter.hidden);
     if (hidden) next.add(relation);
@@ -225,7 +225,7 @@ function Filters({ network, turn, filter, onFilter }: { network: Network; turn: 
         <span>dates, numbers and other values</span>
       </label>
       <details>
-        <summary>{number(relations.length)} {relations.length === 1 ? "relation" : "relations"}</summary>
+        <summary>{counted(relations.length, "relation")}</summary>
         <div class="buttons">
           <button type="button" onClick={() => onFilter({ ...filter, hidden: new Set() })}>All</button>
           <button type="button" onClick={() => onFilter({ ...filter, hidden: new Set(relations.map(([id]) => id)) })}>None</button>
@@ -245,7 +245,7 @@ function Filters({ network, turn, filter, onFilter }: { network: Network; turn: 
   );
 }
 
-function counted(values: string[]): [string, number][] {
+function tally(values: string[]): [string, number][] {
   const counts = new Map<string, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));

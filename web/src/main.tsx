@@ -94,7 +94,7 @@ function App() {
   }, [route, about]);
   if (error) return <main class="middle"><p class="error" role="alert">{error}</p></main>;
   if (!about) return <main class="middle"><p class="wait" role="status">Opening the graph …</p></main>;
-  const wide = route.page === "graph" || route.page === "document";
+  const wide = ["graph", "document", "sparql"].includes(route.page);
   return (
     <>
       <a class="skip" href="#page-main" onClick={(event) => (event.preventDefault(), main.current?.focus())}>

@@ -123,7 +123,7 @@ export class Network {
     const radius = near ? 40 : 12 * Math.sqrt(n + 1);
     const x = (near?.x ?? 0) + radius * Math.cos(n * 2.39996);
     const y = (near?.y ?? 0) + radius * Math.sin(n * 2.39996);
-    const node: Node = { id, name: known?.name ?? id, type: known?.type ?? "", degree: 0, x, y };
+    const node: Node = { id, name: known?.name ?? id, type: (known?.type ?? "").toLowerCase(), degree: 0, x, y };
     this.places.set(id, node);
     return node;
   }

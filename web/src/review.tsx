@@ -3,7 +3,7 @@ import { ask, useAsked } from "./ask";
 import { callReviewer, reviewer as current, useReview } from "./outbox";
 import { withReviewer } from "./reviewer";
 import { documentHref, go } from "./route";
-import { number, share, visible } from "./text";
+import { counted, number, share, visible } from "./text";
 import type { About, Figures, Share } from "./types";
 
 interface Next {
@@ -62,7 +62,7 @@ function Reviewing({ about }: { about: About }) {
         <p class="lead">
           Every decision is a line in <code>{about.folder}/review.jsonl</code>, with reviewer and time; it is on the disk before this page says so. <a href="api/review.jsonl" download="review.jsonl">Save the log</a>.
         </p>
-        <p class="lead">With these lines in a recipe, scores are calibrated on it, and a critic learns from it:</p>
+        <p class="lead">With the lines below in a recipe, scores are calibrated on it, and a critic learns from it. <code>kgdistill show {about.folder}</code> takes the figures into the run’s report.</p>
         <pre tabIndex={0}>{`[calibrate]\nreview = "${about.folder}/review.jsonl"\n\n[critic]\nreview = "${about.folder}/review.jsonl"`}</pre>
       </section>
     </>
@@ -75,11 +75,11 @@ function Worth({ figures }: { figures: Figures }) {
     <section>
       <h2>What it says of the graph</h2>
       <div class="tiles">
-        <Tile name="precision" says="of the kept claims that were judged, are right" share={figures.precision} unit="claims" />
-        <Tile name="recall" says="of what the documents that are ticked off say, is kept" share={figures.recall} unit="facts" />
+        <Tile name="precision" says="of the kept claims that were judged, are right" share={figures.precision} unit="claim" />
+        <Tile name="recall" says="of what the documents that are ticked off say, is kept" share={figures.recall} unit="fact" />
         <div class="tile">
           <b>{number(figures.decisions)}</b>
-          <span>decisions</span>
+          <span>{figures.decisions === 1 ? "decision" : "decisions"}</span>
           <small>{Object.entries(figures.reviewers).map(([name, count]) => `${visible(name)} ${count}`).join(", ")}</small>
         </div>
       </div>
@@ -115,7 +115,7 @@ function Tile({ name, says, share: found, unit }: { name: string; says: string; 
       <b>{found ? share(found.value) : "–"}</b>
       <span>{name}</span>
       <small>
-        {found ? `95 %: ${share(found.low)} to ${share(found.high)}; ${number(found.count)} ${unit}, ${number(found.documents)} ${found.documents === 1 ? "document" : "documents"}` : says}
+        {found ? `95 %: ${share(found.low)} to ${share(found.high)}; ${counted(found.count, unit)}, ${counted(found.documents, "document")}` : says}
       </small>
     </div>
   );

@@ -2,7 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Name } from "./claim";
 import { documentHref, entityHref } from "./route";
-import { number } from "./text";
+import { counted } from "./text";
 import type { About } from "./types";
 
 interface Term {
@@ -162,7 +162,7 @@ export function SparqlPage({ about }: { about: About }) {
       </form>
       {error && <p class="error" role="alert">{error}</p>}
       <p class="sr" role="status">
-        {busy ? "running" : answer?.kind === "table" ? `${answer.rows.results?.bindings.length ?? 1} rows` : ""}
+        {busy ? "running" : answer?.kind === "table" ? counted(answer.rows.results?.bindings.length ?? 1, "row") : ""}
       </p>
       {answer?.kind === "text" && <pre class="answer" tabIndex={0}>{answer.text}</pre>}
       {answer?.kind === "table" && <Table rows={answer.rows} about={about} seconds={seconds} />}
@@ -177,7 +177,7 @@ function Table({ rows, about, seconds }: { rows: Rows; about: About; seconds: nu
   return (
     <section aria-label="Answer">
       <p class="quiet">
-        {number(found.length)} {found.length === 1 ? "row" : "rows"} in {seconds.toFixed(2)} s{found.length > SHOWN && `; the first ${SHOWN} are shown`}
+        {counted(found.length, "row")} in {seconds.toFixed(2)} s{found.length > SHOWN && `; the first ${SHOWN} are shown`}
       </p>
       <div class="scroll" tabIndex={0} role="group" aria-label="Table of the answer">
         <table>

@@ -62,4 +62,6 @@ export function visible(text: string): string {
 }
 
 export const number = (value: number): string => value.toLocaleString("en");
+/** "1 claim", "2 claims". */
+export const counted = (value: number, name: string): string => `${number(value)} ${name}${value === 1 ? "" : "s"}`;
 export const share = (value: number): string => value.toFixed(2);
