@@ -28,7 +28,6 @@ app = typer.Typer(
 ENDINGS = "ttl, nq, trig, jsonld, rdf12.ttl, rdf12.trig, graphml, parquet, csv, neo4j or dataset"
 FAILURES = 3
 
-
 Where = StrEnum("Where", "local ray")
 ExtractFormat = StrEnum("ExtractFormat", "jsonl turtle nquads table")
 
@@ -110,8 +109,7 @@ def show(
     from kgdistill.engine.summary import failure_table, summary
     from kgdistill.evaluate.report import refresh_report
 
-    if not failures:
-        refresh_report(run)
+    refresh_report(run)
     _show(failure_table(run) if failures else summary(run))
 
 
