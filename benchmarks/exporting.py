@@ -46,7 +46,7 @@ def readings(facts: int) -> Iterator[Reading]:
                     method="triples",
                     samples=(0,),
                     evidence=where,
-                    verdicts=(Verdict("combined", 0.8),),
+                    verdicts=(Verdict("teacher", 0.7, "the text says so"), Verdict("combined", 0.8)),
                 )
             )
             sentences.append(sentence)

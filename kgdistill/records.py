@@ -159,6 +159,14 @@ class Reading(Struct, frozen=True, omit_defaults=True):
         return tuple(claim for graph in self.chunks for claim in graph.claims)
 
     @property
+    def prompts(self) -> tuple[Asked, ...]:
+        """What a model was asked for a seed's claims, and for a seed that it made up; each once."""
+        found = {prompt.key: prompt for graph in self.chunks for prompt in graph.asked}
+        if isinstance(self.seed, EventSeed) and self.seed.asked:
+            found[self.seed.asked.key] = self.seed.asked
+        return tuple(found.values())
+
+    @property
     def failures(self) -> tuple[Failure, ...]:
         """Those of all chunks: the driver counts by them how each request of a dialogue over the reading ended."""
         return tuple(failure for graph in self.chunks for failure in graph.failures)

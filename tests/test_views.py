@@ -33,5 +33,9 @@ def test_networkx_carries_labels_types_scores_and_quotes(graph: KnowledgeGraph) 
     (edge,) = network.get_edge_data("Marie Curie", "Nobel Prizes").values()
     assert edge["relation"] == "won"
     assert edge["score"] == 0.75
+    assert [(one["judge"], one["score"], one["reason"]) for one in edge["verdicts"]] == [
+        ("teacher", 0.8, ""),
+        ("combined", 0.75, "mean"),
+    ]
     assert edge["quote"] == "M. Curie won two Nobel Prizes."
     assert network.number_of_edges() == len(graph.facts()) == 4

@@ -13,6 +13,8 @@ from kgdistill.errors import UserError
 from kgdistill.graph import graphml, hugging_face, neo4j
 from kgdistill.graph.reifiers import reified
 from kgdistill.graph.store import KnowledgeGraph
+from kgdistill.graph.tables import CLAIMS, as_json, flat, schema_of
+from kgdistill.graph.views import batches
 from kgdistill.storage.shards import atomic, disk_errors, sync_folder
 
 Write = Callable[[KnowledgeGraph, IO[bytes]], int]
@@ -25,13 +27,14 @@ def export(graph: KnowledgeGraph, to: Path) -> int:
     .nq .trig .jsonld          all quads in their named graphs
     .ttl                       all graphs as one: facts, claims with evidence (reified), names and merges
     .rdf12.ttl .rdf12.trig     the same as .ttl and .trig in RDF 1.2: a claim is a reifier of its triple
-    .graphml                   the asserted facts: nodes with names and types, edges with relation, score and evidence
-    .parquet .csv              a row for each claim, dropped ones too
+    .graphml                   the asserted facts: nodes with names and types, edges with relation, verdicts, evidence
+    .parquet .csv              a row for each claim, dropped ones too, with verdicts; lists are JSON in CSV
     .neo4j                     a folder that `neo4j-admin database import` reads: the same nodes and edges as CSV
     .dataset                   a folder that `datasets.load_dataset` reads, with its card
 
     Everything is streamed. A file or folder is whole or not there. Raises UserError at any other ending, and where a
-    folder is to be written over something; StorageError where the disk does not take it.
+    folder is to be written over something; RunFolderError where an older version has written the graph; StorageError
+    where the disk does not take it.
     """
     name = to.name.lower()
     ending = max((known for known in FORMATS if name.endswith(known)), key=len, default="")
@@ -99,17 +102,31 @@ class _Counted:
 
 
 def _parquet(graph: KnowledgeGraph, file: IO[bytes]) -> int:
-    return hugging_face.copy_rows(graph.folder / "facts.parquet", file)
+    return hugging_face.copy_rows(graph, "facts", file)
 
 
 def _csv(graph: KnowledgeGraph, file: IO[bytes]) -> int:
-    from pyarrow import csv, parquet
+    import pyarrow
+    from pyarrow import csv
 
-    with parquet.ParquetFile(graph.folder / "facts.parquet") as source:
-        with csv.CSVWriter(file, source.schema_arrow) as writer:
-            for batch in source.iter_batches():
-                writer.write_batch(batch)
-        return int(source.metadata.num_rows)
+    schema = schema_of(flat(CLAIMS))
+    count = 0
+    with csv.CSVWriter(file, schema) as writer:
+        for batch in batches(graph.folder / "facts.parquet", list(CLAIMS)):
+            writer.write_batch(
+                pyarrow.RecordBatch.from_arrays([_flat(column) for column in batch.columns], schema=schema)
+            )
+            count += batch.num_rows
+    return count
+
+
+def _flat(column: Any) -> Any:
+    """Lists as JSON: CSV has none."""
+    import pyarrow
+
+    if not pyarrow.types.is_list(column.type):
+        return column
+    return pyarrow.array(map(as_json, column.to_pylist()), pyarrow.string())
 
 
 FILES: dict[str, Write] = {

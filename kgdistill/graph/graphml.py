@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -17,8 +17,8 @@ _OPENING = '<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graph
 def write(graph: KnowledgeGraph, file: IO[bytes]) -> int:
     """Write nodes (label, types, aliases, literal) and edges (`property_graph.EDGE`) under their addresses.
 
-    Returns the number of edges. Several types or aliases are separated by "|"; a character that XML does not know
-    (most control characters) stands as "\\u0001".
+    Returns the number of edges. Several types or aliases are separated by "|", which stands as "\\u007c" inside one;
+    a character that XML does not know (most control characters) stands as "\\u0001". Lists of an edge are JSON.
     """
     count = 0
     with PropertyGraph(graph) as found:
@@ -27,7 +27,7 @@ def write(graph: KnowledgeGraph, file: IO[bytes]) -> int:
             file.writelines(_key(purpose, name, kind) for name, kind in columns.items())
         file.write(b'<graph edgedefault="directed">\n')
         for node in found.nodes():
-            data = {"label": node.name, "types": "|".join(node.types), "aliases": "|".join(node.aliases)}
+            data = {"label": node.name, "types": _joined(node.types), "aliases": _joined(node.aliases)}
             file.write(f"<node id={_attribute(node.id)}>".encode())
             file.writelines(_data("node", {**data, "literal": node.literal}))
             file.write(b"</node>\n")
@@ -50,6 +50,10 @@ def _data(purpose: str, said: Mapping[str, Any]) -> Iterator[bytes]:
         if value is not None:
             text = str(value).lower() if isinstance(value, bool) else _text(str(value))
             yield f'<data key="{purpose}-{name}">{text}</data>'.encode()
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "|".join(text.replace("|", "\\u007c") for text in texts)
 
 
 def _text(text: str) -> str:

@@ -42,6 +42,8 @@ Made by kgdistill. Import it, with the database stopped, from inside this folder
 - A relationship is one fact in one document. Its type is the relation in capitals (`born in` is `BORN_IN`), `relation`
   has it as it is. `document`, `start`, `end` and `quote` say where the fact stands (offsets count Unicode code points),
   `claim` is its address in the RDF export.
+- Neo4j has no lists of records: `verdicts` (judge, score, reason), `utterances`, `merges` and `others` are JSON, empty
+  where there are none. `apoc.convert.fromJsonList(r.verdicts)` reads one.
 """
 
 

@@ -18,7 +18,7 @@ from kgdistill.graph import views
 from kgdistill.graph.census import Census
 from kgdistill.graph.iri import check_base
 from kgdistill.graph.labels import Renaming
-from kgdistill.graph.tables import CLAIMS, DOCUMENTS, ENTITIES, Table, claim_rows, document_row, entity_rows
+from kgdistill.graph.tables import STORED, Table, claim_rows, document_row, entity_rows, merge_row, prompt_rows
 from kgdistill.graph.terms import prefixes
 from kgdistill.graph.vocabulary import merge_quads, quads
 from kgdistill.records import Merge, Reading
@@ -75,7 +75,7 @@ def write_store(
     teacher: str = "",
     merges: Iterable[Merge] = (),
 ) -> StoreCounts:
-    """Write the readings to `folder`/oxigraph and to facts, entities and documents.parquet beside it, in one pass.
+    """Write the readings to `folder`/oxigraph and to the Parquet tables of `tables.STORED` beside it, in one pass.
 
     The readings are streamed: memory does not grow with their number (the merges are held, and the distinct relations
     and types). Whatever store was in the folder is replaced. Raises UserError at a base that is none, StorageError
@@ -89,7 +89,7 @@ def write_store(
         if database.exists():
             shutil.rmtree(database)
         store, census = pyoxigraph.Store(database), Census()
-        with _Tables(folder, Renaming.of(merges)) as tables:
+        with _Tables(folder, merges, teacher) as tables:
             written = (
                 quad
                 for reading in tables.pass_through(readings)
@@ -100,8 +100,8 @@ def write_store(
                 store.bulk_extend(chain([first], islice(stream, BATCH - 1)))
         store.flush()
         counts = StoreCounts(
-            documents=tables.documents.count,
-            claims=tables.claims.count,
+            documents=tables.of["documents"].count,
+            claims=tables.of["facts"].count,
             facts=tables.facts,
             merges=len(merges),
             quads=len(store),
@@ -115,30 +115,29 @@ def write_store(
 
 
 class _Tables:
-    """The three tables of a store, filled by the readings on their way to the database."""
+    """The tables of a store, filled by the readings on their way to the database."""
 
-    def __init__(self, folder: Path, renaming: Renaming) -> None:
-        self.renaming, self.facts, self.model_facts = renaming, 0, 0
-        self.claims = Table(folder / "facts.parquet", CLAIMS)
-        self.entities = Table(folder / "entities.parquet", ENTITIES)
-        self.documents = Table(folder / "documents.parquet", DOCUMENTS)
+    def __init__(self, folder: Path, merges: tuple[Merge, ...], teacher: str) -> None:
+        self.renaming, self.facts, self.model_facts, self._teacher = Renaming.of(merges), 0, 0, teacher
+        self.of = {name: Table(folder / f"{name}.parquet", columns) for name, columns in STORED.items()}
+        self.of["merges"].extend(map(merge_row, merges))
 
     def pass_through(self, readings: Iterable[Reading]) -> Iterator[Reading]:
         for reading in readings:
-            self.documents.add(document_row(reading))
+            self.of["documents"].add(document_row(reading))
             for row in claim_rows(reading):
-                self.claims.add(row)
+                self.of["facts"].add(row)
                 self.facts += row["asserted"] and not row["from_model"]
                 self.model_facts += row["asserted"] and row["from_model"]
-            for row in entity_rows(reading, self.renaming):
-                self.entities.add(row)
+            self.of["entities"].extend(entity_rows(reading, self.renaming))
+            self.of["prompts"].extend(prompt_rows(reading, self._teacher))
             yield reading
 
     def __enter__(self) -> _Tables:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for table in (self.claims, self.entities, self.documents):
+        for table in self.of.values():
             table.__exit__(kind, error, at)
 
 

@@ -1,20 +1,38 @@
-"""Tables: the same claims, entities and documents as Parquet, written in row groups as they come."""
+"""Tables: all that the RDF says of claims, entities and documents, as Parquet, in row groups as they come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kgdistill.graph.labels import Renaming
 from kgdistill.graph.literals import scrub, text_digest
-from kgdistill.records import Claim, Document, Reading, Span
+from kgdistill.records import (
+    Claim,
+    Comparative,
+    Document,
+    EventSeed,
+    Merge,
+    PairSeed,
+    Proposition,
+    Reading,
+    Span,
+    Triple,
+    Utterance,
+)
 from kgdistill.storage.shards import disk_errors
 
 ROWS = 20_000
 """Rows in a row group: what is held in memory at once."""
 
-CLAIMS = {
+Kind = str | dict[str, str]
+"""What a column holds: one value (its type as Arrow names it), a list of "texts", or a list of records by field."""
+VERDICT: Kind = {"judge": "string", "score": "float64", "reason": "string"}
+UTTERANCE: Kind = {"prompt": "string", "sample": "int64", "logprob": "float64", "tokens": "int64"}
+CLAIMS: dict[str, Kind] = {
     "id": "string",
     "kind": "string",
     "from_model": "bool",
@@ -46,9 +64,23 @@ CLAIMS = {
     "object_end": "int64",
     "method": "string",
     "samples": "int64",
+    "aspect": "string",
+    "direction": "string",
+    "frequency": "string",
+    "others": "texts",
+    "states": "texts",
+    "merges": "texts",
+    "verdicts": VERDICT,
+    "utterances": UTTERANCE,
 }
-ENTITIES = {"name": "string", "text": "string", "type": "string", "document": "string", "mentions": "int64"}
-DOCUMENTS = {
+ENTITIES: dict[str, Kind] = {
+    "name": "string",
+    "text": "string",
+    "type": "string",
+    "document": "string",
+    "mentions": "int64",
+}
+DOCUMENTS: dict[str, Kind] = {
     "id": "string",
     "title": "string",
     "source": "string",
@@ -57,21 +89,58 @@ DOCUMENTS = {
     "length": "int64",
     "claims": "int64",
     "set_aside": "string",
+    "from_model": "bool",
+    "definition": "string",
+    "left": "string",
+    "right": "string",
+    "utterances": UTTERANCE,
 }
+MERGES: dict[str, Kind] = {
+    "id": "string",
+    "kind": "string",
+    "name": "string",
+    "into": "string",
+    "reason": "string",
+    "score": "float64",
+}
+PROMPTS: dict[str, Kind] = {"document": "string", "key": "string", "text": "string", "model": "string"}
+STORED = {"facts": CLAIMS, "entities": ENTITIES, "documents": DOCUMENTS, "merges": MERGES, "prompts": PROMPTS}
+"""The tables of a store, by the names of their files."""
+
+
+def schema_of(columns: Mapping[str, Kind]) -> Any:
+    """The columns as an Arrow schema."""
+    import pyarrow
+
+    return pyarrow.schema([(name, _arrow(kind)) for name, kind in columns.items()])
+
+
+def _arrow(kind: Kind) -> Any:
+    import pyarrow
+
+    if isinstance(kind, dict):
+        return pyarrow.list_(pyarrow.struct([(name, pyarrow.type_for_alias(field)) for name, field in kind.items()]))
+    return pyarrow.list_(pyarrow.string()) if kind == "texts" else pyarrow.type_for_alias(kind)
+
+
+def flat(columns: Mapping[str, Kind]) -> dict[str, str]:
+    """The columns for formats without lists: these are JSON, as `as_json` writes them."""
+    return {name: "string" if kind == "texts" or isinstance(kind, dict) else kind for name, kind in columns.items()}
+
+
+def as_json(found: list[Any]) -> str:
+    """A list of texts or of records as JSON in one line."""
+    return msgspec.json.encode(found).decode()
 
 
 class Table:
     """One Parquet file that grows a row group at a time; a context manager.
 
-    Columns are scalars, empty where there is nothing to say, so that CSV can hold the same rows.
-    Raises StorageError where the disk does not take them.
+    Raises StorageError where the disk does not take the rows.
     """
 
-    def __init__(self, path: Path, columns: dict[str, str]) -> None:
-        import pyarrow
-
-        self.path, self.count = path, 0
-        self.schema = pyarrow.schema([(name, pyarrow.type_for_alias(kind)) for name, kind in columns.items()])
+    def __init__(self, path: Path, columns: Mapping[str, Kind]) -> None:
+        self.path, self.count, self.schema = path, 0, schema_of(columns)
         self._rows: list[dict[str, Any]] = []
         self._writer: Any = None
 
@@ -80,6 +149,10 @@ class Table:
         self.count += 1
         if len(self._rows) >= ROWS:
             self._flush()
+
+    def extend(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            self.add(row)
 
     def _flush(self) -> None:
         import pyarrow
@@ -129,7 +202,9 @@ def entity_rows(reading: Reading, renaming: Renaming) -> Iterator[dict[str, Any]
 
 
 def document_row(reading: Reading) -> dict[str, Any]:
-    document = reading.document
+    """What is known of a document; of a seed also what it is, and how a model came to make it up."""
+    document, seed = reading.document, reading.seed
+    pair = {"left": scrub(seed.left), "right": scrub(seed.right)} if isinstance(seed, PairSeed) else {}
     return {
         "id": scrub(document.id),
         "title": scrub(document.title),
@@ -139,7 +214,23 @@ def document_row(reading: Reading) -> dict[str, Any]:
         "length": len(document.text),
         "claims": len(reading.claims),
         "set_aside": scrub(reading.set_aside),
+        "from_model": seed is not None,
+        "definition": scrub(document.text) if seed is not None else None,
+        **pair,
+        "utterances": _utterances((seed.said,) if isinstance(seed, EventSeed) and seed.said else ()),
     }
+
+
+def merge_row(merge: Merge) -> dict[str, Any]:
+    texts = ("id", "kind", "name", "into", "reason")
+    return {**{name: scrub(getattr(merge, name)) for name in texts}, "score": float(merge.score)}
+
+
+def prompt_rows(reading: Reading, teacher: str) -> Iterator[dict[str, Any]]:
+    """A row for each prompt that a seed's claims, or the seed itself, came of."""
+    for prompt in reading.prompts:
+        row = {"key": prompt.key, "text": prompt.prompt, "model": prompt.model or teacher}
+        yield {"document": scrub(reading.document.id), **{name: scrub(text) for name, text in row.items()}}
 
 
 def _said(claim: Claim) -> dict[str, Any]:
@@ -166,7 +257,33 @@ def _said(claim: Claim) -> dict[str, Any]:
         "proposition": scrub(claim.proposition),
         "method": scrub(claim.method),
         "samples": len(claim.samples),
+        **_own(claim),
+        "merges": [scrub(merge) for merge in claim.canonical.merges] if claim.canonical else [],
+        "verdicts": [
+            {"judge": scrub(given.judge), "score": float(given.score), "reason": scrub(given.reason)}
+            for given in claim.verdicts
+        ],
+        "utterances": _utterances(claim.said),
     }
+
+
+def _own(claim: Claim) -> dict[str, Any]:
+    """What only some kinds of claims have."""
+    found: dict[str, Any] = {"others": [], "states": []}
+    if isinstance(claim, Comparative):
+        found |= {"aspect": scrub(claim.aspect), "direction": claim.direction, "frequency": scrub(claim.frequency)}
+    if isinstance(claim, Triple):
+        found["others"] = [scrub(other) for other in claim.others]
+    if isinstance(claim, Proposition):
+        found["states"] = [scrub(triple) for triple in claim.triples]
+    return found
+
+
+def _utterances(said: Iterable[Utterance]) -> list[dict[str, Any]]:
+    return [
+        {"prompt": scrub(one.request), "sample": one.sample, "logprob": float(one.logprob), "tokens": one.tokens}
+        for one in said
+    ]
 
 
 def _found(claim: Claim, document: Document) -> dict[str, Any]:

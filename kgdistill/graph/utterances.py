@@ -21,7 +21,7 @@ from kgdistill.graph.terms import (
     node,
     own,
 )
-from kgdistill.records import Asked, Claim, EventSeed, PairSeed, Reading, Utterance
+from kgdistill.records import Claim, EventSeed, PairSeed, Reading, Utterance
 
 
 def seed_properties(reading: Reading, base: str) -> Pairs:
@@ -41,10 +41,7 @@ def seed_properties(reading: Reading, base: str) -> Pairs:
 
 def prompts(reading: Reading, base: str, teacher: str, graph: NamedNode) -> Iterator[Quad]:
     """A node for each prompt that the seed's claims came of, and the model that was asked."""
-    asked: dict[str, Asked] = {prompt.key: prompt for chunk in reading.chunks for prompt in chunk.asked}
-    if isinstance(reading.seed, EventSeed) and reading.seed.asked:
-        asked[reading.seed.asked.key] = reading.seed.asked
-    for prompt in asked.values():
+    for prompt in reading.prompts:
         subject = node(iri.prompt_iri(base, prompt.key))
         yield Quad(subject, TYPE, own("Prompt"), graph)
         yield Quad(subject, own("text"), Literal(scrub(prompt.prompt)), graph)

@@ -11,10 +11,11 @@ from kgdistill.errors import RunFolderError
 if TYPE_CHECKING:
     import networkx
     import pandas
+    import pyarrow
     import pyoxigraph
     import rdflib
 
-EDGE = ("relation", "score", "document", "source", "start", "end", "quote")
+EDGE = ("relation", "score", "verdicts", "document", "source", "start", "end", "quote")
 
 
 def table(path: Path) -> pandas.DataFrame:
@@ -28,13 +29,20 @@ def table(path: Path) -> pandas.DataFrame:
 
 
 def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of a Parquet file, streamed."""
+    """The rows of a Parquet file, streamed. Raises RunFolderError as `batches` does."""
+    for batch in batches(path, columns):
+        yield from batch.to_pylist()
+
+
+def batches(path: Path, columns: list[str] | None = None, size: int = 4096) -> Iterator[pyarrow.RecordBatch]:
+    """The same as Arrow has them. Raises RunFolderError where the file or a column is not there, or it is damaged."""
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=4096, columns=columns):
-                yield from batch.to_pylist()
+            if missing := [name for name in columns or () if name not in file.schema_arrow.names]:
+                raise ValueError(f"an older kgdistill wrote it, without {missing[0]}")
+            yield from file.iter_batches(batch_size=size, columns=columns)
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{path} cannot be read ({error}): run the recipe again") from error
 
@@ -70,7 +78,8 @@ def network(folder: Path, from_model: bool = False) -> networkx.MultiDiGraph:
 
     Nodes are canonical names with `label`, `types` (sorted list) and `literal`; a value is a node of its own, its key
     being (name, "literal") so that it is never mistaken for the entity of that name. Edges are keyed by claim id within
-    its document and carry relation, score, document, source, start, end and quote.
+    its document and carry relation, score, verdicts (a list of judge, score and reason), document, source, start, end
+    and quote.
     """
     import networkx
 
@@ -85,7 +94,8 @@ def network(folder: Path, from_model: bool = False) -> networkx.MultiDiGraph:
         found.add_node(key, label=name, types=[] if literal else sorted(types.get(name, ())), literal=literal)
         return key
 
-    for row in rows(folder / "facts.parquet"):
+    columns = ["id", "subject", "object", "literal", "asserted", "from_model", *EDGE]
+    for row in rows(folder / "facts.parquet", columns):
         if row["asserted"] and row["from_model"] == from_model:
             subject, target = place(row["subject"]), place(row["object"], row["literal"])
             found.add_edge(subject, target, key=f"{row['document']} {row['id']}", **{name: row[name] for name in EDGE})

@@ -56,10 +56,11 @@ class Documents:
         return reading
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each document and seed, as in `documents.parquet`. Raises RunFolderError."""
+        """Id, number of claims, and why it was set aside, of each document and seed. Raises RunFolderError."""
         with self._lock:
             if self._table is None:
-                self._table = sorted(rows(self._store / "documents.parquet"), key=lambda row: str(row["id"]))
+                columns = ["id", "claims", "set_aside"]
+                self._table = sorted(rows(self._store / "documents.parquet", columns), key=lambda row: str(row["id"]))
             return self._table
 
     def _index(self) -> dict[str, tuple[Path, int]]:

@@ -209,6 +209,7 @@ def upstream_merges(bench: Bench) -> Iterator[Merge]:
 class Store(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """RDF with evidence in Oxigraph, the same facts as Parquet, and a SHACL report."""
 
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("readings",)
     wants: ClassVar[tuple[str, ...]] = ("names",)
     gives: ClassVar[str] = "store"
