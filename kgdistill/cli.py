@@ -172,11 +172,18 @@ def search(
     count: Annotated[int, typer.Option(min=1, help="How much to find.")] = 10,
     format: Annotated[QueryFormat, typer.Option(help="What to print.")] = QueryFormat.table,
     encoder: Annotated[str, typer.Option(help="A sentence-transformers model in place of the embedded one.")] = "",
+    propositions: Annotated[int | None, typer.Option(min=1, help="M nearest; by default twice as many.")] = None,
+    hops: Annotated[
+        int | None, typer.Option(min=0, max=100, help="N from the question's entities; by default 2.")
+    ] = None,
+    rerank: Annotated[bool, typer.Option("--rerank", help="In the teacher's order: P(yes) that each helps.")] = False,
+    teacher: TeacherName = "",
 ) -> None:
     """Find evidence in a run's knowledge graph for a question, or entities by name."""
-    from kgdistill.query.searching import searched
+    from kgdistill.serve.searching import Search, searched
 
-    typer.echo(searched(run, text, method, count, format.value, encoder, _complain))
+    asked = Search(method, count, encoder, propositions, hops, rerank, teacher)
+    typer.echo(searched(run, text, asked, format.value, _complain))
 
 
 @app.command()

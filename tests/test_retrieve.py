@@ -350,3 +350,67 @@ def test_the_command_prints_what_was_found(graph: Path, capsys: pytest.CaptureFi
     assert (code, out) == (0, "nothing found\n")
     code, _, error = line.here(capsys, "search", str(graph), "Ada", "--method", "sparse")
     assert code == 2 and error.startswith('kgdistill: there is no method "sparse"') and error.count("\n") == 1
+    assert all(f" {method}" in error for method in (*METHODS, "names"))
+
+
+def test_the_command_sets_the_propositions_hops_and_the_teacher(
+    graph: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = "Where was Ada Holt born?"
+
+    def found(*options: str) -> list[dict[str, Any]]:
+        code, out, error = line.here(capsys, "search", str(graph), question, "--format", "json", *options)
+        assert code == 0, error
+        return list(json.loads(out))
+
+    def by(**chosen: Any) -> list[tuple[str, float]]:
+        return [(one.text, one.score) for one in open_retriever(graph, **chosen).retrieve(question, 3)]
+
+    def seen(*options: str) -> list[tuple[str, float]]:
+        return [(one["text"], one["score"]) for one in found("--count", "3", *options)]
+
+    for hops in (0, 1):
+        assert seen("--hops", str(hops), "--propositions", "12") == by(hops=hops, candidates=12)
+    assert seen("--hops", "0") == by(hops=0) != seen() == by()
+
+    class Settings:
+        open = Contrary
+
+    monkeypatch.setattr("kgdistill.serve.searching.teacher_named", lambda name: {"mine": Settings}[name])
+    ordered = seen("--rerank", "--teacher", "mine", "--propositions", "4")
+    assert ordered == by(candidates=4, teacher=Contrary()) != by(candidates=4)
+    _, _, error = line.here(capsys, "search", str(graph), question, "--rerank", "--teacher", "mine", "--count", "3")
+    assert error == "of 2 of 6 propositions the teacher said nothing: they come last\n"
+
+
+def test_the_model_that_ships_can_re_rank(graph: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = line.here(
+        capsys, "search", str(graph), "Where was Ada Holt born?", "--rerank", "--count", "3", "--format", "json"
+    )
+    assert code == 0, error
+    scores = [one["score"] for one in json.loads(out)]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True) and all(0 <= score <= 1 for score in scores)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--hops", "2", "--method", "bm25"], "--hops is for --method graph_propositions, not for bm25"),
+        (["--propositions", "20", "--method", "names"], "--propositions is for --method graph_propositions"),
+        (["--propositions", "5"], "--propositions must be at least --count (10), not 5"),
+        (["--rerank", "--method", "dense"], "(triples, propositions, graph_propositions), not for dense"),
+        (["--teacher", "mine"], "--teacher does nothing by itself: add --rerank"),
+        (["--hops", "-1"], "--hops"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    graph: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    code, out, error = line.here(capsys, "search", str(graph), "Ada Holt", *options)
+    assert (code, out) == (2, "") and said in error and error.count("\n") == 1
+
+
+def test_a_teacher_that_is_not_there_is_one_line(graph: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dead = "server:http://127.0.0.1:9/v1#none"
+    code, out, error = line.here(capsys, "search", str(graph), "Ada Holt", "--rerank", "--teacher", dead)
+    assert code != 0 and out == "" and "127.0.0.1:9" in line.last_line(error)

@@ -13,12 +13,16 @@ ALTERNATIVES = 20
 
 
 def relevance(teacher: Teacher, question: str, texts: Sequence[str]) -> list[float | None]:
-    """P(yes) for each text; None where the teacher gave no answer or did not answer the question."""
+    """P(yes) for each text; None where the teacher gave no answer or did not answer the question.
+
+    Raises what the teacher raised where it answered nothing at all (TeacherError: its endpoint is dead).
+    """
     requests = [
         Request("relevance", render("relevance", question=question, text=text), max_tokens=1, top_logprobs=ALTERNATIVES)
         for text in texts
     ]
     found: list[float | None] = [None] * len(requests)
+    failed: list[Exception] = []
     asked = done = 0
     while done < len(requests):
         while asked < len(requests) and asked - done < max(1, teacher.window):
@@ -28,4 +32,8 @@ def relevance(teacher: Teacher, question: str, texts: Sequence[str]) -> list[flo
             done += 1
             if isinstance(answer, Answer) and answer.replies:
                 found[ticket] = probability_of_yes(answer.replies[0].top)
+            elif isinstance(answer, Exception):
+                failed.append(answer)
+    if failed and len(failed) == len(requests):
+        raise failed[0]
     return found

@@ -81,7 +81,10 @@ class Searcher:
         return self._encoder
 
     def retrieve(self, question: str, count: int = 10) -> list[Found]:
-        """At most `count` pieces of evidence, the best first; none for a question without a word."""
+        """At most `count` pieces of evidence, the best first; none for a question without a word.
+
+        Raises UserError, and TeacherError where a teacher is to re-rank and is not there.
+        """
         if count < 1:
             raise UserError("count must be 1 or more")
         question = scrub(question[:LONGEST])
@@ -103,6 +106,8 @@ class Searcher:
         assert self._settings.teacher is not None
         texts = [self.proposition(number, score).text for number, score in ranked]
         said = relevance(self._settings.teacher, question, texts)
+        if (silent := said.count(None)) and self._settings.announce is not None:
+            self._settings.announce(f"of {silent} of {len(said)} propositions the teacher said nothing: they come last")
         new = [(n, score - 3.0 if p is None else p) for (n, score), p in zip(ranked, said, strict=True)]
         return sorted(new, key=lambda one: -one[1])
 
