@@ -30,13 +30,7 @@ FAILURES = 3
 
 Where = StrEnum("Where", "local ray")
 ExtractFormat = StrEnum("ExtractFormat", "jsonl turtle nquads table")
-
-
-class QueryFormat(StrEnum):
-    table = "table"
-    json = "json"
-    csv = "csv"
-
+QueryFormat = StrEnum("QueryFormat", "table json csv")
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file, e.g. pipelines/quickstart.toml.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, e.g. runs/quickstart.")]

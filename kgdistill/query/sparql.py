@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,6 @@ from kgdistill.query.tokens import columns_place, undeclared, variables
 if TYPE_CHECKING:
     import pyoxigraph
 
-Format = Literal["table", "json", "csv"]
 STRING = "http://www.w3.org/2001/XMLSchema#string"
 WIDTH = 60
 """Characters of a value that a table shows."""
@@ -117,7 +116,7 @@ def readable_errors(sparql: str, prefixes: Mapping[str, str] | None = None) -> I
         raise UserError(f"the query cannot be answered: {_short(error)}") from error
 
 
-def shown(answer: Answer, form: Format = "table", prefixes: Mapping[str, str] | None = None) -> str:
+def shown(answer: Answer, form: str = "table", prefixes: Mapping[str, str] | None = None) -> str:
     """The answer as text: an aligned table (IRIs by their prefixes), SPARQL 1.1 Query Results JSON or CSV."""
     if form == "json":
         return _json(answer)
