@@ -15,6 +15,9 @@ from kgdistill.graph.views import rows
 from kgdistill.records import Reading
 from kgdistill.storage.artifact import Artifact, latest
 
+LISTED = ["id", "title", "source", "language", "sha256", "length", "claims", "set_aside"]
+"""Columns of `documents.parquet` that a list of documents has; those of a seed may be long."""
+
 
 class _Id(Struct):
     id: str
@@ -56,11 +59,10 @@ class Documents:
         return reading
 
     def table(self) -> list[dict[str, Any]]:
-        """Id, number of claims, and why it was set aside, of each document and seed. Raises RunFolderError."""
+        """A row for each document and seed, with the columns of `LISTED`. Raises RunFolderError."""
         with self._lock:
             if self._table is None:
-                columns = ["id", "claims", "set_aside"]
-                self._table = sorted(rows(self._store / "documents.parquet", columns), key=lambda row: str(row["id"]))
+                self._table = sorted(rows(self._store / "documents.parquet", LISTED), key=lambda row: str(row["id"]))
             return self._table
 
     def _index(self) -> dict[str, tuple[Path, int]]:

@@ -13,13 +13,12 @@ from kgdistill.graph import iri
 from kgdistill.graph.terms import KGD
 from kgdistill.query.pool import Pool
 from kgdistill.serve import questions
-from kgdistill.serve.lookup import Lookup, Row
+from kgdistill.serve.lookup import Lookup, Row, parted
 
 EDGES = 4000
 """Claims that one look at the graph brings."""
 LABELLED = 1000
 """Things whose labels are asked for at one time."""
-SEPARATOR = "\x1f"
 
 
 class Explorer:
@@ -57,9 +56,7 @@ class Explorer:
             }
             for row in await self._lookup.rows(questions.GROUPS.format(entity=entity))
         ]
-        lists = {
-            name: [part for part in rows[0].get(name, "").split(SEPARATOR) if part] for name in ("aliases", "types")
-        }
+        lists = {name: parted(rows[0].get(name)) for name in ("aliases", "types")}
         return {"id": identity, "name": rows[0]["name"], **lists, "groups": groups}
 
     async def facts(

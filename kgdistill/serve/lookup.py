@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,10 +17,12 @@ from kgdistill.query.worker import Task
 JSON, TURTLE = "application/sparql-results+json", "text/turtle"
 FRONTIER = 2000
 """Entities from which a path is looked for at one time."""
+SEPARATOR = "\x1f"
+"""Between the names that a query brings in one value."""
 
 _SEARCH = """
-SELECT ?name (GROUP_CONCAT(DISTINCT ?other; separator=" | ") AS ?aliases)
-       (GROUP_CONCAT(DISTINCT ?kind; separator=" | ") AS ?types) WHERE {{
+SELECT ?name (GROUP_CONCAT(DISTINCT ?other; separator="\\u001F") AS ?aliases)
+       (GROUP_CONCAT(DISTINCT ?kind; separator="\\u001F") AS ?types) WHERE {{
   {{ SELECT ?entity ?name (MIN(?place) AS ?rank) WHERE {{
     ?entity a skos:Concept ; skos:prefLabel ?name ; skos:prefLabel|skos:altLabel ?label .
     BIND(LCASE({text}) AS ?wanted) BIND(LCASE(?label) AS ?found)
@@ -30,13 +33,15 @@ SELECT ?name (GROUP_CONCAT(DISTINCT ?other; separator=" | ") AS ?aliases)
   OPTIONAL {{ ?entity a ?type . ?type a rdfs:Class ; rdfs:label ?kind }}
 }} GROUP BY ?name ?rank ORDER BY ?rank STRLEN(?name) ?name"""
 _ENTITY = "SELECT DISTINCT ?entity WHERE {{ ?entity a skos:Concept ; skos:prefLabel|skos:altLabel {name} }} LIMIT 20"
+_ABOUT = "VALUES ?entity {{ {entities} }} {{ ?claim kgd:subject ?entity }} UNION {{ ?claim kgd:object ?entity }}"
+_SAYING = "?claim a kgd:Claim ; kgd:subject {} ; kgd:predicate {} ; kgd:object {} ."
 _FACTS = """
-SELECT DISTINCT ?subject ?relation ?object ?score ?document ?start ?end ?quote WHERE {{
-  VALUES ?entity {{ {entities} }}
-  {{ ?claim kgd:subject ?entity }} UNION {{ ?claim kgd:object ?entity }}
-  ?claim kgd:kept true ; kgd:negated false ; kgd:hedged false ;
+SELECT DISTINCT ?subject ?relation ?object ?score ?document ?start ?end ?quote ?from_model WHERE {{
+  {claims}
+  ?claim kgd:kept true ; kgd:negated false ; kgd:hedged false ; a ?class ;
          kgd:subject/skos:prefLabel ?subject ; kgd:predicate/rdfs:label ?relation ; kgd:object ?term ;
          prov:wasDerivedFrom/dcterms:identifier ?document .
+  FILTER(?class IN (kgd:Claim, kgd:ModelClaim)) BIND(?class = kgd:ModelClaim AS ?from_model)
   OPTIONAL {{ ?claim kgd:start ?start ; kgd:end ?end ; kgd:quote ?quote }}
   OPTIONAL {{ ?claim kgd:score ?score }}
   OPTIONAL {{ ?term skos:prefLabel ?name }}
@@ -49,12 +54,36 @@ SELECT DISTINCT ?from ?predicate ?to ?forward WHERE {{
   UNION {{ GRAPH {facts} {{ ?to ?predicate ?from }} BIND(false AS ?forward) }}
   FILTER(isIRI(?to))
 }} ORDER BY ?from ?predicate ?to"""
-_NAMES = "SELECT ?thing ?name WHERE {{ VALUES ?thing {{ {things} }} ?thing skos:prefLabel|rdfs:label ?name }}"
 
 Row = dict[str, str]
 """Values by variable, as text; what is unbound is left out."""
 _Step = tuple[str, str, str]
 """(subject, predicate, object), as addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An entity by its names."""
+
+    name: str
+    aliases: list[str]
+    types: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An asserted claim with its evidence. Where no judge spoke there is no score, and of what a model alone says
+    (`from_model`, `document` being what it was asked) no place and no quote."""
+
+    subject: str
+    relation: str
+    object: str
+    score: float | None
+    document: str
+    start: int | None
+    end: int | None
+    quote: str
+    from_model: bool
 
 
 class Lookup:
@@ -71,18 +100,25 @@ class Lookup:
                 raise UserError(answered.outcome.message)
             return content.read().decode()
 
-    async def search(self, text: str, limit: int = 10) -> list[Row]:
+    async def search(self, text: str, limit: int = 10) -> list[Entity]:
         """Entities with `text` in their name or another of their names, in any case: the same, then as a start."""
-        return await self.rows(_SEARCH.format(text=_literal(text.strip()), limit=limit))
+        rows = await self.rows(_SEARCH.format(text=_literal(text.strip()), limit=limit))
+        return [Entity(row["name"], parted(row.get("aliases")), parted(row.get("types"))) for row in rows]
 
-    async def facts(self, name: str, limit: int = 50) -> list[Row]:
+    async def facts(self, name: str, limit: int = 50) -> list[Fact]:
         """Asserted claims about the entity of this name, each with its evidence; the best scored first."""
-        entities = await self._entities(name)
-        return await self.rows(_FACTS.format(entities=" ".join(entities), limit=limit))
+        return await self._facts(_ABOUT.format(entities=" ".join(await self._entities(name))), limit)
 
-    async def path(self, start: str, end: str, hops: int = 4) -> list[Row]:
-        """A shortest chain of facts, in either direction, from one entity to the other; empty where there is none."""
-        return await self._named(await self._way(await self._entities(start), set(await self._entities(end)), hops))
+    async def path(self, start: str, end: str, hops: int = 4) -> list[Fact]:
+        """A shortest chain of facts, in either direction, from one entity to the other; empty where there is none.
+
+        Of the claims that say a step, the best scored stands for it.
+        """
+        steps = await self._way(await self._entities(start), set(await self._entities(end)), hops)
+        return [fact for step in steps for fact in await self._facts(_SAYING.format(*step), 1)]
+
+    async def _facts(self, claims: str, limit: int) -> list[Fact]:
+        return [_fact(row) for row in await self.rows(_FACTS.format(claims=claims, limit=limit))]
 
     async def way(self, start: list[str], end: set[str], hops: int) -> list[Row]:
         """The same by addresses (`<…>`), and in addresses."""
@@ -112,15 +148,6 @@ class Lookup:
                 new.append(there)
         return new
 
-    async def _named(self, steps: list[_Step]) -> list[Row]:
-        if not steps:
-            return []
-        things = dict.fromkeys(thing for step in steps for thing in step)
-        rows = await self.rows(_NAMES.format(things=" ".join(things)))
-        names = {f"<{row['thing']}>": row["name"] for row in rows}
-        parts = ("subject", "relation", "object")
-        return [{part: names[thing] for part, thing in zip(parts, step, strict=True)} for step in steps]
-
     async def _entities(self, name: str) -> list[str]:
         rows = await self.rows(_ENTITY.format(name=_literal(name.strip())))
         if not rows:
@@ -131,6 +158,25 @@ class Lookup:
         """The rows of a query of our own."""
         found: dict[str, Any] = msgspec.json.decode(await self.sparql(query))
         return [{name: term["value"] for name, term in row.items()} for row in found["results"]["bindings"]]
+
+
+def parted(names: str | None) -> list[str]:
+    """What a query brought in one value, behind each other."""
+    return [name for name in (names or "").split(SEPARATOR) if name]
+
+
+def _fact(row: Row) -> Fact:
+    return Fact(
+        subject=row["subject"],
+        relation=row["relation"],
+        object=row["object"],
+        score=float(row["score"]) if "score" in row else None,
+        document=row["document"],
+        start=int(row["start"]) if "start" in row else None,
+        end=int(row["end"]) if "end" in row else None,
+        quote=row.get("quote", ""),
+        from_model=row["from_model"] == "true",
+    )
 
 
 def _literal(text: str) -> str:
