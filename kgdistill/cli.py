@@ -167,9 +167,7 @@ def search(
     format: Annotated[QueryFormat, typer.Option(help="What to print.")] = QueryFormat.table,
     encoder: Annotated[str, typer.Option(help="A sentence-transformers model in place of the embedded one.")] = "",
     propositions: Annotated[int | None, typer.Option(min=1, help="M nearest; by default twice as many.")] = None,
-    hops: Annotated[
-        int | None, typer.Option(min=0, max=100, help="N from the question's entities; by default 2.")
-    ] = None,
+    hops: Annotated[int | None, typer.Option(min=0, max=100, help="N from its entities; by default 2.")] = None,
     rerank: Annotated[bool, typer.Option("--rerank", help="In the teacher's order: P(yes) that each helps.")] = False,
     teacher: TeacherName = "",
 ) -> None:
