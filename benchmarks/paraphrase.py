@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import random
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from kgdistill.contracts import Answer, Reply, Teacher
@@ -37,6 +37,7 @@ from kgdistill.distill.schooling import Schooling, school
 from kgdistill.encoders.minilm import MiniLM
 from kgdistill.errors import RecipeError
 from kgdistill.evaluate.paraphrases import difference, funnel, passing
+from kgdistill.evaluate.sets.webnlg import Set
 from kgdistill.generate.paraphrases import METHOD, NextSentences
 from kgdistill.judge.entailment import EMBEDDED, Entailment
 from kgdistill.records import Document, Passage, Reading, Rewording, content_id
@@ -65,9 +66,9 @@ OPENING = 'Text:\n"""\n'
 def about_one_thing(path: Path, seed: int) -> list[str]:
     """Paragraphs of up to six texts whose triples have the same subject most often, in random order."""
     chance, found = random.Random(seed), defaultdict(list)
-    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
-        subject = Counter(triple[0] for triple in row["triples"]).most_common(1)[0][0]
-        found[subject] += [" ".join(text.split()) for text in row["texts"]]
+    for line in Decoder(Set).decode_lines(path.read_bytes()):
+        subject = Counter(triple[0] for triple in line.triples).most_common(1)[0][0]
+        found[subject] += [" ".join(text.split()) for text in line.texts]
     for texts in found.values():
         chance.shuffle(texts)
     parts = (texts[start : start + 6] for texts in found.values() for start in range(0, len(texts), 6))
