@@ -8,9 +8,8 @@ about `triples`, as WebNLG has them (a paragraph is then a few texts about one t
 narrow domain); else the sample corpus. The teacher is the model that ships, first fine-tuned to write next sentences.
 Figures are of documents from which no student has learnt; intervals are by drawing these documents again.
 
-Without --entailment kgdistill-mini-entailment judges, which does not ship: `pipelines/mini_entailment.toml` makes
-it. `--entailment similarity` puts a stand-in there, the cosine of sentence embeddings: that is not entailment, and
-figures with it are marked.
+Without --entailment kgdistill-mini-entailment judges. `--entailment similarity` puts a stand-in there, the cosine of
+sentence embeddings: that is not entailment, and figures with it are marked.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from kgdistill.errors import RecipeError
 from kgdistill.evaluate.paraphrases import difference, funnel, passing
 from kgdistill.evaluate.sets.webnlg import Set
 from kgdistill.generate.paraphrases import METHOD, NextSentences
-from kgdistill.judge.entailment import EMBEDDED, Entailment
+from kgdistill.judge.entailment import EMBEDDED
 from kgdistill.records import Document, Passage, Reading, Rewording, content_id
 from kgdistill.refine.paraphrases import (
     CHOICES,
@@ -52,6 +51,7 @@ from kgdistill.refine.paraphrases import (
     text_pair,
 )
 from kgdistill.refine.syntax import Parser, open_parser
+from kgdistill.stages.entailment import open_entailment
 from kgdistill.stages.paraphrases import place
 from kgdistill.storage.sources import read_documents
 from kgdistill.teacher import weights
@@ -152,7 +152,7 @@ class Round:
     def __init__(self, arguments: argparse.Namespace) -> None:
         name = arguments.entailment
         own = name == "similarity"
-        self.relate = similarity() if own else Entailment.from_pretrained(weights.find_folder(name or EMBEDDED)).score
+        self.relate = similarity() if own else open_entailment(name or EMBEDDED).score
         self.parser: Parser | None = open_parser(arguments.pipeline) if arguments.pipeline else None
         self.filters = PairFilters(min_distance=arguments.distance, entail=arguments.entail)
         self.arguments = arguments
@@ -222,6 +222,7 @@ def main() -> None:
     parser.add_argument(
         "--tokens", type=int, default=400_000, help="to make a next-sentence model of the teacher; 0: as it is"
     )
+    parser.add_argument("--generator", default="", help="a folder that keeps the next-sentence model for the next time")
     parser.add_argument("--contexts", type=int, default=60)
     parser.add_argument("--samples", type=int, default=20, help="next sentences for each context")
     parser.add_argument("--temperature", type=float, default=0.5)
@@ -237,15 +238,17 @@ def main() -> None:
     write, started = sys.stdout.write, time.perf_counter()
     paragraphs, work = paragraphs_of(arguments.texts, arguments.seed), Round(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        model = "kgdistill-mini"
-        if arguments.tokens:
-            model = str(next_sentence_model(paragraphs, arguments.tokens, arguments.seed, Path(folder)))
+        model, home = "kgdistill-mini", Path(arguments.generator or folder)
+        if arguments.tokens and (home / "model" / "config.json").is_file():
+            model = str(home / "model")
+        elif arguments.tokens:
+            model = str(next_sentence_model(paragraphs, arguments.tokens, arguments.seed, home))
             write(f"next-sentence model after {time.perf_counter() - started:.0f} s\n")
         method = NextSentences(
             samples=arguments.samples,
             temperature=arguments.temperature,
             opening=OPENING,
-            max_tokens=32,
+            max_tokens=64,
             closing="" if arguments.tokens else " ",
         )
         readings = beginnings(paragraphs, arguments.contexts, arguments.seed)

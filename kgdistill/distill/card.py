@@ -101,8 +101,15 @@ Made by `kgdistill run pipelines/mini_teacher.toml`; loads with `AutoModelForCau
 """
 
 
-def entailment_card(name: str, parameters: int, documents: int, pairs: int, rows: Sequence[Any]) -> str:
-    """README.md of a judge of entailment; `rows` are those of evaluate/entailing."""
+def entailment_card(name: str, parameters: int, documents: int, pairs: int, rows: Sequence[Any], reader: str) -> str:
+    """README.md of a judge of entailment; `rows` are those of evaluate/entailing, a `reader` may be none."""
+    heard = (
+        f"\n{reader} is heard beside it: it reads the facts of the second text and looks for them in the\n"
+        "first, which tells exchanged ends and denials. What each is worth (joint.json) was learnt from the\n"
+        "validation documents.\n"
+        if reader
+        else ""
+    )
     table = "\n".join(
         f"| {row.kind} | {row.pairs} | {row.right:.3f} | {'' if row.area is None else f'{row.area:.3f}'} |"
         for row in rows
@@ -121,9 +128,9 @@ A cross-encoder of {parameters / 1e6:.1f} million parameters that reads two text
 second, contradicts it, or neither. It began as all-MiniLM-L6-v2 and learnt from {pairs} pairs made of {documents} seed
 documents: propositions with the passages that say so, and false neighbours of them. Its matrices are stored as 8-bit
 rows with a scale; the labels are in config.json.
-
-    from kgdistill.judge.entailment import Entailment
-    Entailment.from_pretrained(folder).score([("Ann sang and Bob danced.", "Ann sang.")])
+{heard}
+    from kgdistill.stages.entailment import open_entailment
+    open_entailment("{name}").score([("Ann sang and Bob danced.", "Ann sang.")])  # or a folder; (entailed, denied)
 
 Made by `kgdistill run pipelines/mini_entailment.toml`.
 

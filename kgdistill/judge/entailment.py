@@ -15,7 +15,7 @@ from kgdistill.judge import eight_bit
 from kgdistill.text.overlap import contains
 
 EMBEDDED = "kgdistill-mini-entailment"
-"""Name of our own classifier, which does not ship: `pipelines/mini_entailment.toml` makes it."""
+"""Name of our own classifier: `pipelines/mini_entailment.toml` makes it."""
 NAME = "entailment"
 """Name of its verdicts."""
 MARKED = "marks_new_pieces"

@@ -19,7 +19,6 @@ from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.judge import discriminator
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.judge.discriminator import Discriminator, Row, read_discriminator
-from kgdistill.judge.entailment import Entailment
 from kgdistill.records import Comparative, Failure, PairSeed, Reading, Verdict, content_id
 from kgdistill.refine import comparatives as filters
 from kgdistill.refine import orders
@@ -27,12 +26,12 @@ from kgdistill.refine.comparatives import Filters, Relate
 from kgdistill.refine.orders import Circle
 from kgdistill.refine.tagging import Tagger, open_tagger
 from kgdistill.stages.build import TEACHER, booked, per_reading
+from kgdistill.stages.entailment import Judge, entailment_fingerprint, open_entailment
 from kgdistill.stages.seeds import seed_reading
 from kgdistill.storage.comparatives import read_labelled
 from kgdistill.storage.seeds import seed_name
 from kgdistill.storage.shards import read_records, write_records
 from kgdistill.storage.sources import fingerprint
-from kgdistill.teacher import weights
 from kgdistill.text.comparatives import continuation
 
 ENCODER = frozenset({"encoder"})
@@ -130,11 +129,11 @@ class FilterComparatives(Filters, ShardStage, frozen=True, forbid_unknown_fields
     def fingerprint(self) -> str:
         folder = Path(self.pipeline).expanduser()
         tags = fingerprint(f"{folder}/**/*") if self.pipeline and folder.is_dir() else self.pipeline
-        return content_id(tags, weights.fingerprint(weights.find_folder(self.entailment)) if self.entailment else "")
+        return content_id(tags, entailment_fingerprint(self.entailment) if self.entailment else "")
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         tagger = open_tagger(self.pipeline) if self.pipeline else None
-        model = Entailment.from_pretrained(weights.find_folder(self.entailment)) if self.entailment else None
+        model = open_entailment(self.entailment) if self.entailment else None
         judge = read_discriminator(bench.upstream("discriminator")) if bench.has("discriminator") else None
         for reading in records:
             if tagger is None and filters.statements(reading):
@@ -143,7 +142,7 @@ class FilterComparatives(Filters, ShardStage, frozen=True, forbid_unknown_fields
                 )
             yield self._filtered(judged(reading, judge, bench), tagger, model, bench)
 
-    def _filtered(self, reading: Reading, tagger: Tagger | None, model: Entailment | None, bench: Bench) -> Reading:
+    def _filtered(self, reading: Reading, tagger: Tagger | None, model: Judge | None, bench: Bench) -> Reading:
         if tagger:
             reading = filters.parts_of_speech(reading, tagger, self.patterns)
         reading = filters.clustered(filters.repeated_words(reading), bench.encoder, self.cluster)

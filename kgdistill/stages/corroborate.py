@@ -43,7 +43,7 @@ class Corroborate(ShardStage, frozen=True, forbid_unknown_fields=True):
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         from kgdistill.distill.students.span_weighing import Asked
 
-        student = _opened(student_folder(self.extractor), self.fingerprint())
+        student = span_student(student_folder(self.extractor), self.fingerprint())
         for reading in records:
             claims = [claim for claim in reading.claims if isinstance(claim, Triple)]
             asked = [Asked(c.subject, c.relation, c.object, c.negated) for c in claims]
@@ -53,14 +53,17 @@ class Corroborate(ShardStage, frozen=True, forbid_unknown_fields=True):
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path, fingerprint: str) -> SpanStudent:
-    """The student, once for all shards of a worker; `fingerprint` tells another one in the same folder."""
+def span_student(folder: Path, fingerprint: str) -> SpanStudent:
+    """The student, once for all shards of a worker; `fingerprint` tells another one in the same folder.
+
+    Raises ModelError.
+    """
     from kgdistill.distill.extractor import Extractor
     from kgdistill.distill.students.span import SpanStudent
 
     student = Extractor.from_pretrained(folder).student
     if not isinstance(student, SpanStudent):
-        raise ModelError(f"corroborate.extractor: {folder} is no span student; only these weigh claims")
+        raise ModelError(f"{folder} is no span student; only these weigh claims")
     return student
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,25 +14,53 @@ from kgdistill.contracts import Bench, CorpusStage
 from kgdistill.distill.card import entailment_card
 from kgdistill.distill.entailment_pairs import examples
 from kgdistill.distill.lessons import read_seed, split_of
+from kgdistill.distill.student import EXTRACTOR
+from kgdistill.distill.swaps import SeedDocument
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import RecipeError
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.evaluate.entailing import Measured, measure
+from kgdistill.judge import joint_entailment
 from kgdistill.judge.entailment import EMBEDDED, WORDS, Entailment, WordsEntailment
+from kgdistill.judge.joint_entailment import Joint, JointEntailment, Read
 from kgdistill.records import content_id
+from kgdistill.stages.corroborate import span_student
+from kgdistill.stages.learn import student_folder
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights
 
+Judge = Entailment | JointEntailment | WordsEntailment
+READ_PASSES = 2
+"""How often every validation document is cut into the pairs that say what the reader is worth."""
+READ_MOST = 3000
 
-def open_entailment(name: str) -> Entailment | WordsEntailment:
+
+def open_entailment(name: str) -> Judge:
     """The judge of this name: "words", a folder, or a hub name. Raises ModelError."""
-    return WordsEntailment() if name == WORDS else Entailment.from_pretrained(weights.find_folder(name))
+    if name == WORDS:
+        return WordsEntailment()
+    folder = weights.find_folder(name)
+    classifier, joint = Entailment.from_pretrained(folder), joint_entailment.read_joint(folder)
+    return JointEntailment(classifier, opened_reader(joint.reader), joint) if joint else classifier
 
 
 def entailment_fingerprint(name: str) -> str:
-    """Changes when the judge of this name does. Raises ModelError where it is not there."""
-    return WORDS if name == WORDS else weights.fingerprint(weights.find_folder(name))
+    """Changes when the judge of this name does, or the reader that it hears. Raises ModelError where none is there."""
+    if name == WORDS:
+        return WORDS
+    folder = weights.find_folder(name)
+    joint = joint_entailment.read_joint(folder)
+    own = weights.fingerprint(folder)
+    return content_id(own, weights.fingerprint(student_folder(joint.reader))) if joint else own
+
+
+def opened_reader(name: str) -> Read:
+    """What a span student measures of pairs of texts. Raises ModelError."""
+    from kgdistill.distill.students.span_entailing import measures
+
+    folder = student_folder(name)
+    return partial(measures, span_student(folder, weights.fingerprint(folder)))
 
 
 class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +69,10 @@ class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
     gives: ClassVar[str] = "entailment"
 
     seed_folder: str
+    reader: str = EXTRACTOR
+    """A span student, by folder, that is heard beside the classifier: it reads the facts of one text and looks for them
+    in the other, which tells exchanged ends and denials. What it is worth is learnt from the validation documents, from
+    which it must not have learnt. Empty: none."""
     encoder: str = ""
     """Folder or hub name of the encoder to start from; empty: all-MiniLM-L6-v2."""
     passes: int = 1
@@ -57,7 +90,9 @@ class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """CPU threads; 0: all cores."""
 
     def fingerprint(self) -> str:
-        return content_id(fingerprint(f"{self.seed_folder}/pairs_*.jsonl"), weights.fingerprint(self._encoder()))
+        reader = weights.fingerprint(student_folder(self.reader)) if self.reader else ""
+        data = fingerprint(f"{self.seed_folder}/pairs_*.jsonl")
+        return content_id(data, weights.fingerprint(self._encoder()), reader)
 
     def _encoder(self) -> Path:
         return weights.find_folder(self.encoder) if self.encoder else model_folder()
@@ -73,7 +108,7 @@ class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
         except msgspec.ValidationError as error:
             raise RecipeError(f"entailment.settings: {error}") from error
         every = read_seed(Path(self.seed_folder))
-        parts = {split: [d for d in every if split_of(d.id) == split] for split in ("train", "test")}
+        parts = {split: [d for d in every if split_of(d.id) == split] for split in ("train", "validation", "test")}
         learnt = examples(parts["train"], bench.seed, passes=self.passes, swapped=self.swapped)
         learnt = learnt[: self.most or None]
         found = train_entailment(
@@ -84,19 +119,30 @@ class TrainEntailment(CorpusStage, frozen=True, forbid_unknown_fields=True):
         )
         save_entailment(found, bench.folder)
         # Measured is what was stored, not what was trained.
-        held = examples(parts["test"], bench.seed)[: self.measured or None]
         stored = Entailment.from_pretrained(bench.folder)
-        scores = stored.score([(e.premise, e.hypothesis) for e in held])
+        joint = self._joint(stored, parts["validation"], bench.seed) if self.reader else None
+        if joint:
+            joint_entailment.write(joint, bench.folder)
+        held = examples(parts["test"], bench.seed)[: self.measured or None]
+        scores = open_entailment(str(bench.folder)).score([(e.premise, e.hypothesis) for e in held])
         figures = measure([(e.label, e.kind) for e in held], scores)
         write_bytes(bench.folder / "measured.json", msgspec.json.encode(figures) + b"\n")
         write_comparison(bench.folder, table(figures))
         readme = entailment_card(
-            self.name, found.parts[0].num_parameters(), len(parts["train"]), len(learnt), figures.rows
+            self.name, found.parts[0].num_parameters(), len(parts["train"]), len(learnt), figures.rows, self.reader
         )
         write_bytes(bench.folder / "README.md", readme.encode())
         bench.note("pairs of texts learnt", len(learnt))
         bench.note("accuracy on the test documents", round(figures.accuracy, 4))
         bench.note("area under the ROC curve, test documents", round(figures.area, 4))
+
+    def _joint(self, classifier: Entailment, documents: Sequence[SeedDocument], seed: int) -> Joint:
+        from kgdistill.distill.students.span_entailing import MEASURES
+
+        told = examples(documents, seed, passes=READ_PASSES)[:READ_MOST]
+        pairs = [(e.premise, e.hypothesis) for e in told]
+        table = joint_entailment.rows(classifier, opened_reader(self.reader), pairs)
+        return joint_entailment.fit(table, [e.label for e in told], self.reader, MEASURES)
 
 
 def table(figures: Measured) -> Comparison:

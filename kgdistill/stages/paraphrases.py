@@ -16,7 +16,7 @@ from kgdistill.errors import RecipeError
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.evaluate.paraphrases import difference, funnel, passing
 from kgdistill.generate.paraphrases import METHOD, Contexts, ContextWriter, NextSentences
-from kgdistill.judge.entailment import EMBEDDED, Entailment
+from kgdistill.judge.entailment import EMBEDDED
 from kgdistill.records import Passage, Reading, Rewording, TextPair, content_id
 from kgdistill.refine.paraphrases import (
     CHOICES,
@@ -30,6 +30,7 @@ from kgdistill.refine.paraphrases import (
 )
 from kgdistill.refine.syntax import Parser, open_parser
 from kgdistill.stages.build import TEACHER
+from kgdistill.stages.entailment import entailment_fingerprint, open_entailment
 from kgdistill.storage.shards import write_bytes, write_records
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights
@@ -92,10 +93,10 @@ class Judging(ShardStage, frozen=True):
     def fingerprint(self) -> str:
         folder = Path(self.pipeline).expanduser()
         parser = fingerprint(f"{folder}/**/*") if self.pipeline and folder.is_dir() else self.pipeline
-        return content_id(parser, weights.fingerprint(weights.find_folder(self.entailment or EMBEDDED)))
+        return content_id(parser, entailment_fingerprint(self.entailment or EMBEDDED))
 
     def judge(self) -> Relate:
-        return Entailment.from_pretrained(weights.find_folder(self.entailment or EMBEDDED)).score
+        return open_entailment(self.entailment or EMBEDDED).score
 
     def parser(self) -> Parser | None:
         return open_parser(self.pipeline) if self.pipeline and self.filters.min_distance else None

@@ -17,11 +17,7 @@ from kgdistill.errors import ModelError
 EMBEDDED = "kgdistill-mini"
 """Name of the teacher that ships with the package."""
 _SHIPPED = {EMBEDDED: "mini", "kgdistill-mini-entailment": "mini-entailment"}
-"""Folders of our models that can be named like any other: the teacher ships, the classifier of text pairs does not."""
-_WAYS = {
-    "kgdistill-mini-entailment": "it does not ship: make it with pipelines/mini_entailment.toml, and name its folder",
-}
-"""What to do where one of them is not there."""
+"""Folders of the models that ship and can be named like any other."""
 
 _DECIDING = frozenset({".json", ".jinja", ".txt", ".model", ".safetensors", ".py"})
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
@@ -37,8 +33,7 @@ def find_folder(model: str, revision: str = "") -> Path:
     if (path / "config.json").is_file():
         return path
     if path.exists() or inside:
-        way = f"; {_WAYS[model]}" if model in _WAYS else ""
-        raise ModelError(f"{model}: no model there (config.json is missing in {path}){way}")
+        raise ModelError(f"{model}: no model there (config.json is missing in {path})")
     if not _HUB_NAME.fullmatch(model):
         raise ModelError(f"{model}: no such model folder")
     return _hub_folder(model, revision)
