@@ -89,8 +89,9 @@ def main() -> None:
     data = rows(tokenizer, arguments.text, arguments.length)
     test, train = data[:128], data[128:]
     sys.stdout.write(f"{len(train)} rows of {arguments.length} tokens; {held_out(model, tokenizer, test)}\n")
-    head = list(model.cls.parameters())
     inner = list(model.bert.parameters())
+    tied = {id(part) for part in inner}  # the head's output layer is the word embeddings
+    head = [part for part in model.cls.parameters() if id(part) not in tied]
     optimizer = torch.optim.AdamW([{"params": head, "lr": 1e-3}, {"params": inner, "lr": 2e-4}], weight_decay=0.01)
     chance = torch.Generator().manual_seed(0)
     peak = [group["lr"] for group in optimizer.param_groups]
@@ -100,7 +101,8 @@ def main() -> None:
         model.train()
         batch = train[torch.randint(len(train), (arguments.batch,), generator=chance)]
         seen, wanted = hidden(batch, tokenizer, 0.2, chance)
-        logits = model.cls(model.bert(input_ids=seen).last_hidden_state[wanted != -100])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = model.cls(model.bert(input_ids=seen).last_hidden_state[wanted != -100]).float()
         torch.nn.functional.cross_entropy(logits, wanted[wanted != -100]).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for group, most in zip(optimizer.param_groups, peak, strict=True):

@@ -149,12 +149,15 @@ def similarity() -> Relate:
 class Round:
     """One command's judge, parser and settings."""
 
+    start = "kgdistill-mini"
+    """What a student begins as: the teacher."""
+
     def __init__(self, arguments: argparse.Namespace) -> None:
         name = arguments.entailment
         own = name == "similarity"
         self.relate = similarity() if own else open_entailment(name or EMBEDDED).score
         self.parser: Parser | None = open_parser(arguments.pipeline) if arguments.pipeline else None
-        self.filters = PairFilters(min_distance=arguments.distance, entail=arguments.entail)
+        self.filters = PairFilters(kind=arguments.kind, min_distance=arguments.distance, entail=arguments.entail)
         self.arguments = arguments
 
     def teacher_pairs(self, records: Sequence[Rewording]) -> list[Rewording]:
@@ -163,7 +166,7 @@ class Round:
         ]
 
     def _paired(self, passage: Passage) -> Passage:
-        made = candidates(passage.sentences, "paraphrase", METHOD)
+        made = candidates(passage.sentences, self.filters.kind, METHOD)
         return replace(passage, pairs=tuple(filtered(made, self.filters, self.relate, self.parser)))
 
     def student_pairs(self, records: Sequence[Rewording], student: Paraphraser, name: str) -> list[Rewording]:
@@ -172,7 +175,8 @@ class Round:
             passages = []
             for passage in record.passages:
                 told = [sentence.text for sentence in passage.sentences[: self.arguments.sentences]]
-                made = [text_pair(t, said, name) for t in told for said in student.reword(t, self.arguments.rewordings)]
+                said = [(t, student.reword(t, self.arguments.rewordings, self.filters.kind)) for t in told]
+                made = [text_pair(text, other, name) for text, others in said for other in others]
                 pairs = most_different(filtered(made, self.filters, self.relate, self.parser, choose=False))
                 passages.append(replace(passage, pairs=(*passage.pairs, *pairs)))
             done.append(replace(record, passages=tuple(passages)))
@@ -182,11 +186,11 @@ class Round:
         settings = CometSettings(
             epochs=self.arguments.epochs, temperature=0.7, max_tokens=64, seed=self.arguments.seed, batch_tokens=1024
         )
-        model = Paraphraser.start(weights.find_folder("kgdistill-mini"), settings)
+        model = Paraphraser.start(weights.find_folder(self.start), settings)
         parts: dict[str, list[tuple[str, str, str]]] = {"train": [], "validation": [], "test": []}
         for record in records:
             kept = [pair for pair in record.pairs if pair.kept and pair.method == learn_from]
-            parts[place(record.document.id, self.arguments.test)] += rows_of(kept, "paraphrase", both_ways=True)
+            parts[place(record.document.id, self.arguments.test)] += rows_of(kept, self.filters.kind, both_ways=True)
         model.learn(parts["train"], parts["validation"], folder)
         return model, len(parts["train"])
 
@@ -223,6 +227,7 @@ def main() -> None:
         "--tokens", type=int, default=400_000, help="to make a next-sentence model of the teacher; 0: as it is"
     )
     parser.add_argument("--generator", default="", help="a folder that keeps the next-sentence model for the next time")
+    parser.add_argument("--kind", default="paraphrase", choices=("paraphrase", "summary"))
     parser.add_argument("--contexts", type=int, default=60)
     parser.add_argument("--samples", type=int, default=20, help="next sentences for each context")
     parser.add_argument("--temperature", type=float, default=0.5)
@@ -244,6 +249,7 @@ def main() -> None:
         elif arguments.tokens:
             model = str(next_sentence_model(paragraphs, arguments.tokens, arguments.seed, home))
             write(f"next-sentence model after {time.perf_counter() - started:.0f} s\n")
+        work.start = model
         method = NextSentences(
             samples=arguments.samples,
             temperature=arguments.temperature,
