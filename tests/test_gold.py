@@ -1,16 +1,22 @@
-"""Gold files: read whole, or refused with the line that is wrong."""
+"""Gold files: read whole, or refused with the line that is wrong; the labelled comparatives keep their rules."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kgdistill.errors import SourceError
 from kgdistill.evaluate.gold import fact_of, read_gold
 from kgdistill.records import Canonical, Triple, Verdict
+from kgdistill.text.comparatives import opening
 
-CORPUS = Path(__file__).parent.parent / "data" / "gold" / "corpus.jsonl"
+DATA = Path(__file__).parent.parent / "data"
+CORPUS = DATA / "gold" / "corpus.jsonl"
+MANY, SEED = DATA / "gold" / "comparatives_many.jsonl", DATA / "seed" / "comparatives.jsonl"
 LINE = '{"id": "a", "facts": [{"subject": "X", "relation": "owns", "object": "Y", "negated": true, "quote": "q"}]}\n'
 
 
@@ -71,3 +77,40 @@ def test_a_claim_is_matched_in_its_canonical_names() -> None:
     fact = fact_of(claim)
     assert (fact.subject, fact.relation, fact.object) == ("Marie Curie", "born in", "Warsaw")
     assert fact.negated and fact.score == 0.4
+
+
+def labelled(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def pair(row: dict[str, Any]) -> frozenset[str]:
+    return frozenset((row["left"], row["right"]))
+
+
+def test_the_many_comparatives_are_complete_and_name_both_things() -> None:
+    for row in labelled(MANY):
+        assert row.keys() == labelled(SEED)[0].keys(), row
+        assert all(row[key] and row[key] == row[key].strip() for key in row.keys() - {"valid"}), row
+        assert isinstance(row["valid"], bool) and row["direction"] in ("more", "less"), row
+        assert row["statement"].startswith(opening(row["left"], row["right"]) + " "), row
+        assert row["statement"].endswith("."), row
+
+
+def test_the_many_comparatives_are_no_pairs_that_anything_is_trained_on() -> None:
+    assert not {pair(row) for row in labelled(MANY)} & {pair(row) for row in labelled(SEED)}
+
+
+def test_every_pair_of_the_many_comparatives_has_something_for_each_filter() -> None:
+    pairs: dict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
+    for row in labelled(MANY):
+        pairs[pair(row)].append(row)
+    assert len(pairs) >= 40
+    for things, rows in pairs.items():
+        said = {row["statement"].casefold() for row in rows}
+        assert len(said) == len(rows) and 8 <= len(rows) <= 12, things
+        assert {row["valid"] for row in rows} == {True, False}, things
+        assert {row["left"] for row in rows} == things, f"{things}: said one way round only"
+        assert len({row["class"] for row in rows}) == 1, things
+    shared = Counter(thing for things in pairs for thing in things)
+    assert sum(count == 2 for count in shared.values()) >= 15, "circles need things of several pairs"
+    assert 0.4 <= sum(row["valid"] for row in labelled(MANY)) / len(labelled(MANY)) <= 0.7
