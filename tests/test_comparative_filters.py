@@ -185,6 +185,17 @@ def test_near_statements_form_a_cluster_under_its_likeliest() -> None:
     assert kept(filters.clustered(reading(*rows), Letters(), 0)) == kept(reading(*rows))
 
 
+def test_opposites_form_no_cluster_however_near_an_encoder_puts_them() -> None:
+    rows = [
+        claim(" are often quicker to make.", -1),
+        claim(" are often slower to make.", -2),
+        claim(" are often quick quicker to make.", -3),
+    ]
+    found = filters.clustered(reading(*rows), Letters(), 3.0)
+    assert kept(found) == [" are often quicker to make.", " are often slower to make."]
+    assert filters.sizes(found) == {rows[0].id: 2, rows[1].id: 1}
+
+
 @settings(deadline=None)
 @given(st.integers(0, 6), st.floats(0.0, 3.0))
 def test_clusters_of_any_number_of_rows(count: int, distance: float) -> None:

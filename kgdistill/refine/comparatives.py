@@ -131,11 +131,15 @@ def repeated_words(reading: Reading) -> Reading:
 
 
 def clustered(reading: Reading, encoder: Encoder, distance: float) -> Reading:
-    """Drop statements that say nearly the same as a likelier one about the same thing ("cluster")."""
+    """Drop statements that say nearly the same as a likelier one about the same thing, and the same way ("cluster").
+
+    To an encoder "quicker to make" is close to "slower to make"; together they would vote for what one of them denies.
+    """
     drops: dict[str, Drop] = {}
-    groups: dict[str, list[Comparative]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Comparative]] = defaultdict(list)
     for claim in statements(reading) if distance else ():
-        groups[claim.statement.removesuffix(said(claim, reading))].append(claim)
+        greater = claim.left if claim.direction == "more" else claim.right
+        groups[claim.statement.removesuffix(said(claim, reading)), greater].append(claim)
     for group in groups.values():
         first: dict[int, str] = {}
         labels = clusters(encoder.encode([said(claim, reading) for claim in group]), distance)
