@@ -206,7 +206,7 @@ def recipe(model: Path, listed: Path, **changes: Any) -> Recipe:
     plain["comparatives"] |= {"samples": 4, "beams": {"beams": 5, "temperature": 0.0, "reach": 0}, "max_tokens": 14}
     plain["comparatives"] |= {"auxiliaries": ["are", "can"], "adverbs": ["often", "typically"]}
     for stage in ("discriminator", "orders"):
-        plain[stage] |= {"labels": str(HOME / "data" / "seed" / "comparatives.jsonl")}
+        plain[stage] |= {"labels": str(HOME / plain[stage]["labels"])}
     plain["filter_comparatives"] |= {"min_valid": 0.0, **changes}
     return decode(plain, CATALOGUE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from kgdistill.errors import SourceError
 from kgdistill.evaluate.gold import fact_of, read_gold
-from kgdistill.records import Canonical, Triple, Verdict
+from kgdistill.records import Canonical, PairSeed, Triple, Verdict
+from kgdistill.storage.seeds import read_seeds
 from kgdistill.text.comparatives import opening
 
 DATA = Path(__file__).parent.parent / "data"
@@ -98,6 +100,18 @@ def test_the_many_comparatives_are_complete_and_name_both_things() -> None:
 
 def test_the_many_comparatives_are_no_pairs_that_anything_is_trained_on() -> None:
     assert not {pair(row) for row in labelled(MANY)} & {pair(row) for row in labelled(SEED)}
+
+
+def test_the_recipe_asks_about_these_pairs_and_its_discriminator_learns_from_others() -> None:
+    pairs = [seed for seed in read_seeds(DATA / "gold" / "comparative_pairs.csv", "pair") if isinstance(seed, PairSeed)]
+    assert len(pairs) == len({frozenset((seed.left, seed.right)) for seed in pairs})
+    assert {(seed.kind, frozenset((seed.left, seed.right))) for seed in pairs} == {
+        (row["class"], pair(row)) for row in labelled(MANY)
+    }
+    recipe = tomllib.loads((DATA.parent / "pipelines" / "howard2024_comparatives.toml").read_text(encoding="utf-8"))
+    assert recipe["seeds"]["path"] == "data/gold/comparative_pairs.csv"
+    learnt, measured = (recipe[stage]["labels"] for stage in ("discriminator", "orders"))
+    assert (DATA.parent / learnt, DATA.parent / measured) == (SEED, MANY)
 
 
 def test_every_pair_of_the_many_comparatives_has_something_for_each_filter() -> None:
