@@ -210,7 +210,17 @@ def test_the_funnel_counts_what_each_filter_leaves() -> None:
     assert [left.after for left in found] == ["generated", "grammar (skipped)", *RULES[1:], "low score"]
     assert [left.statements for left in found] == [3, 3, 3, 3, 2, 2, 2, 2, 2, 1]
     assert (found[0].validity, found[4].validity, found[-1].self_bleu) == (0.5, 1.0, None)
-    assert funnel([])[0].validity is None
+    assert found[0].bounds == (0.5, 0.5), "one pair: drawn again, it is the same"
+    empty = funnel([])[0]
+    assert (empty.validity, empty.bounds) == (None, (None, None))
+
+
+def test_the_interval_of_validity_is_over_pairs_not_over_statements() -> None:
+    one = [claim(f" are often {word}.") for word in ("bigger", "sourer", "greener")]
+    other = [claim(f" are often {word}.", way=("fig", "plum")) for word in ("bigger", "sourer", "greener")]
+    labels = {row.statement: row in one for row in (*one, *other)}
+    [generated, *_] = funnel([reading(*one), reading(*other, seed=PairSeed("fig", "plum"))], labels)
+    assert (generated.validity, generated.bounds) == (0.5, (0.0, 1.0))
 
 
 def test_labels_of_the_seed_are_read() -> None:

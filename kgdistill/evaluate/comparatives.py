@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from kgdistill.evaluate.diversity import self_bleu
+from kgdistill.evaluate.match import Score
+from kgdistill.evaluate.resampling import bootstrap
 from kgdistill.records import Comparative, PairSeed, Reading
 from kgdistill.text.comparatives import behind_opening
 
@@ -30,6 +33,8 @@ class Left(Struct, frozen=True):
     labelled: int
     valid: int
     """Of the labelled ones."""
+    bounds: tuple[float, float] | tuple[None, None] = (None, None)
+    """95 % interval of the validity, by drawing pairs again; None where nothing is labelled."""
 
     @property
     def validity(self) -> float | None:
@@ -73,13 +78,18 @@ def _rows(reading: Reading) -> Iterator[_Row]:
 
 
 def _left(after: str, rows: Sequence[_Row], labels: Mapping[str, bool]) -> Left:
-    told = [labels[row.statement] for row in rows if row.statement in labels]
+    told: dict[str, list[bool]] = defaultdict(list)
+    for row in rows:
+        if row.statement in labels:
+            told[row.pair].append(labels[row.statement])
+    scores = [Score(float(sum(held)), len(held)) for held in told.values()]
     return Left(
         after,
         len(rows),
         len({row.pair for row in rows}),
         len({row.aspect for row in rows}),
         self_bleu(row.said for row in rows),
-        len(told),
-        sum(told),
+        sum(map(len, told.values())),
+        sum(map(sum, told.values())),
+        bootstrap(scores, lambda score: score.precision) if scores else (None, None),
     )

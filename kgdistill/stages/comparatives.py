@@ -212,10 +212,10 @@ def table(rows: Sequence[Left]) -> Comparison:
     return Comparison(
         "What each filter left",
         "Statements after each filter in turn. Self-BLEU is 1 where all say the same; validity is the share of those "
-        "labelled statements that hold.",
-        ("after", "statements", "pairs", "aspects", "self-BLEU", "labelled", "validity"),
+        "labelled statements that hold, with its 95 % interval over pairs.",
+        ("after", "statements", "pairs", "aspects", "self-BLEU", "labelled", "validity", "low", "high"),
         tuple(
-            (row.after, row.statements, row.pairs, row.aspects, row.self_bleu, row.labelled, row.validity)
+            (row.after, row.statements, row.pairs, row.aspects, row.self_bleu, row.labelled, row.validity, *row.bounds)
             for row in rows
         ),
     )
