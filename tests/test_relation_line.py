@@ -33,6 +33,7 @@ from kgdistill.storage.artifact import latest
 from kgdistill.storage.seeds import read_seeds
 from kgdistill.storage.shards import read_records
 from kgdistill.teacher.masked import Masked
+from kgdistill.text.slots import relation_fault
 
 SEED = RelationSeed("capital_of", "<ENT0> is the capital of <ENT1>.", (("paris", "france"), ("tokyo", "japan")))
 PAIRS = (("paris", "france"), ("tokyo", "japan"), ("cairo", "egypt"), ("nairobi", "kenya"))
@@ -220,7 +221,11 @@ def test_settings_and_other_seeds() -> None:
 # Bad seeds
 
 
-GOOD = {"relation": "capital_of", "definition": "<ENT0> is the capital of <ENT1>.", "seeds": [["paris", "france"]]}
+GOOD = {
+    "relation": "capital_of",
+    "definition": "<ENT0> is the capital of <ENT1>.",
+    "seeds": [["paris", "france"], ["rome", "italy"]],
+}
 
 
 @pytest.mark.parametrize(
@@ -237,12 +242,25 @@ GOOD = {"relation": "capital_of", "definition": "<ENT0> is the capital of <ENT1>
         ({"seeds": "paris"}, "malformed", "capital_of"),
         ({"relation": "?"}, "empty", "`relation` is missing"),
         ({"prompts": ["p" * 10_000]}, "overlong", "10,000 characters"),
+        ({"definition": "<ENT0> is <ENT0> of <ENT1>"}, "definition", "once each"),
+        ({"definition": "<ENT0> <ENT1>"}, "definition", "in words of its own"),
+        ({"definition": "<ENT0> is <ENT11> of <ENT1>"}, "definition", "must speak of <ENT0>, <ENT1>"),
+        # Each of these was harvested all the same, or ended the stage with an IndexError.
+        ({"prompts": ["There are no slots here."]}, "prompt", "should name <ENT0> and <ENT1> once each"),
+        ({"prompts": ["The <ENT5> belongs to <ENT0>."]}, "prompt", "should name <ENT0> and <ENT1> once each"),
+        ({"prompts": ["<ENT0> and <ENT1> make <ENT2>"]}, "prompt", "should name <ENT0> and <ENT1> once each"),
+        ({"prompts": ["<ENT0>s are of <ENT1>"]}, "prompt", "no word of its own"),
+        ({"prompts": ["<ENT1>: <ENT0>"]}, "prompt", "no words beside its slots"),
+        ({"prompts": ["<ENT1> has <ENT0> and <ent2>"]}, "prompt", "pointed bracket"),
+        ({"seeds": [["wheel", "Wheel"], ["rome", "italy"]]}, "one entity", "names one thing twice"),
+        ({"seeds": [["paris", "france"]]}, "too few", "two different examples"),
+        ({"seeds": [["paris", "france"], ["Paris", " France"]]}, "too few", "two different examples"),
     ],
 )
 def test_a_bad_relation_is_one_clear_line(tmp_path: Path, changes: dict[str, Any], reason: str, said: str) -> None:
     path = tmp_path / "relations.jsonl"
     path.write_text(json.dumps(GOOD | changes) + "\n")
-    [failure] = read_seeds(path, "relation")
+    [failure] = read_seeds(path, "relation", relation_fault)
     assert isinstance(failure, Failure) and failure.reason == reason and said in failure.message
     assert len(failure.message) < 200 and "\n" not in failure.message
 
@@ -250,17 +268,22 @@ def test_a_bad_relation_is_one_clear_line(tmp_path: Path, changes: dict[str, Any
 def test_an_unknown_relation_is_one_clear_line(tmp_path: Path) -> None:
     path = tmp_path / "relations.jsonl"
     path.write_text(json.dumps(GOOD) + "\n")
-    with pytest.raises(SourceError, match="has no usable relation called 'capitol_of'"):
-        list(Seeds(str(path), "relation", only=("capital_of", "capitol_of")).run(bench=None))  # type: ignore[arg-type]
-    assert len(list(Seeds(str(path), "relation", only=("capital_of",)).run(bench=None))) == 1  # type: ignore[arg-type]
+    for most in (0, 1):  # however few are taken
+        asked = Seeds(str(path), "relation", most=most, only=("capital_of", "capitol_of"))
+        with pytest.raises(SourceError, match="has no usable relation called 'capitol_of'"):
+            list(asked.run(bench=None))  # type: ignore[arg-type]
+    path.write_text(json.dumps(GOOD) + "\n" + json.dumps(GOOD | {"relation": "other"}) + "\n")
+    for most, names in ((0, ["capital_of", "other"]), (1, ["capital_of"])):
+        asked = Seeds(str(path), "relation", most=most, only=("capital_of", "other"))
+        assert [reading.document.id for reading in asked.run(bench=None)] == names  # type: ignore[arg-type]
 
 
 def test_underscores_of_a_name_are_spaces(tmp_path: Path) -> None:
     """In the released code "new_york" and "new york" are two things."""
     path = tmp_path / "relations.jsonl"
-    path.write_text(json.dumps(GOOD | {"seeds": [["mexico_city", " mexico "]]}) + "\n")
-    [seed] = read_seeds(path, "relation")
-    assert isinstance(seed, RelationSeed) and seed.tuples == (("mexico city", "mexico"),)
+    path.write_text(json.dumps(GOOD | {"seeds": [["mexico_city", " mexico "], ["rome", "italy"]]}) + "\n")
+    [seed] = read_seeds(path, "relation", relation_fault)
+    assert isinstance(seed, RelationSeed) and seed.tuples[0] == ("mexico city", "mexico")
 
 
 # The recipe

@@ -23,6 +23,7 @@ from kgdistill.refine.rules import Rules, cap, screen
 from kgdistill.refine.variety import repeats
 from kgdistill.stages.seeds import seed_reading
 from kgdistill.storage.seeds import Kind, read_seeds
+from kgdistill.text.slots import relation_fault
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,7 @@ def test_the_seed_files_are_seeds() -> None:
     seeds = ROOT / "data" / "seed"
     events = list(read_seeds(seeds / "events.jsonl", "event"))
     pairs = list(read_seeds(seeds / "comparatives.jsonl", "pair"))
-    relations = list(read_seeds(seeds / "relations.jsonl", "relation"))
+    relations = list(read_seeds(seeds / "relations.jsonl", "relation", relation_fault))
     assert len(events) == 260 and all(isinstance(seed, EventSeed) for seed in events)
     assert len(relations) == 40 and all(isinstance(seed, RelationSeed) for seed in relations)
     assert len(pairs) == 500 and all(isinstance(seed, PairSeed) for seed in pairs)
@@ -58,7 +59,7 @@ def test_the_seed_files_are_seeds() -> None:
 def test_a_bad_seed_gives_one_clear_line(kind: Kind, line: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "seeds.jsonl"
     path.write_text(line + "\n", encoding="utf-8")
-    [found] = read_seeds(path, kind)
+    [found] = read_seeds(path, kind, relation_fault)
     assert isinstance(found, Failure)
     assert (found.reason, found.kind, found.document) == (reason, "rejected", "seeds.jsonl#0")
     assert found.message and "\n" not in found.message and len(found.message) < 300
@@ -95,7 +96,7 @@ def test_any_text_gives_seeds_or_failures(tmp_path_factory: pytest.TempPathFacto
     for kind in ("event", "pair", "relation"):
         names = [
             seed_reading(seed, "s").document.id
-            for seed in read_seeds(path, kind)  # type: ignore[arg-type]
+            for seed in read_seeds(path, kind, relation_fault)  # type: ignore[arg-type]
             if not isinstance(seed, Failure)
         ]
         assert len(names) == len(set(names))

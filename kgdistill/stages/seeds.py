@@ -11,6 +11,7 @@ from kgdistill.errors import SourceError
 from kgdistill.records import Chunk, ChunkGraph, Document, Failure, Reading, RelationSeed, Seed
 from kgdistill.storage.seeds import Kind, read_seeds, seed_name
 from kgdistill.storage.sources import fingerprint
+from kgdistill.text.slots import relation_fault
 
 
 class Seeds(SourceStage, frozen=True, forbid_unknown_fields=True):
@@ -32,16 +33,17 @@ class Seeds(SourceStage, frozen=True, forbid_unknown_fields=True):
     def run(self, bench: Bench) -> Iterator[Reading]:
         taken = 0
         missing = set(self.only)
-        for seed in read_seeds(self.path, self.kind_of):
+        for seed in read_seeds(self.path, self.kind_of, relation_fault):
             if isinstance(seed, Failure):
                 bench.fail(seed)
-            elif self.only and seed_name(seed) not in self.only:
                 continue
-            elif not self.most or taken < self.most:
+            if self.only and seed_name(seed) not in self.only:
+                continue
+            missing.discard(seed_name(seed))  # before the limit: a name is unknown however few are taken
+            if not self.most or taken < self.most:
                 taken += 1
-                missing.discard(seed_name(seed))
                 yield seed_reading(seed, Path(self.path).name)
-        if missing and not self.most:
+        if missing:
             raise SourceError(f"{self.path} has no usable {self.kind_of} called {min(missing)!r}")
 
 

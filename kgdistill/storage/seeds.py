@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,8 @@ from kgdistill.records import EventSeed, Failure, PairSeed, RelationSeed, Seed
 Kind = Literal["event", "pair", "relation"]
 LONGEST = 200
 """Most characters of an event or a name, 1,000 of a definition: what is longer is no seed but a text."""
-_SLOT = re.compile(r"<ENT(\d+)>")
+Fault = Callable[[Seed], tuple[str, str] | None]
+"""Says what is wrong with the words of a seed: (reason, message)."""
 
 
 class Refused(Exception):
@@ -28,8 +28,9 @@ class Refused(Exception):
         self.reason = reason
 
 
-def read_seeds(path: str | Path, kind: Kind) -> Iterator[Seed | Failure]:
-    """The seed of every line of a file; a line that gives none is a Failure, and so is a seed that stood there before.
+def read_seeds(path: str | Path, kind: Kind, fault: Fault = lambda seed: None) -> Iterator[Seed | Failure]:
+    """The seed of every line of a file; a line that gives none is a Failure, and so is a seed that stood there before,
+    or one that `fault` speaks against.
 
     `.jsonl` has an object a line: {"event"}, {"left", "right", "class"} or {"relation", "definition", "seeds"}; `.txt`
     an event a line; `.csv` and `.tsv` an event or a pair a line, after its class where there are three cells, or
@@ -47,6 +48,8 @@ def read_seeds(path: str | Path, kind: Kind) -> Iterator[Seed | Failure]:
         place = f"{path.name}#{number}"
         try:
             seed = _seed(row, kind)
+            if wrong := fault(seed):
+                raise Refused(*wrong)
             identity = seed_name(seed)
             if identity.casefold() in seen:
                 raise Refused("duplicate", f"{identity!r} stands there before")
@@ -85,18 +88,10 @@ def _relation(row: dict[str, Any]) -> RelationSeed:
         prompts = msgspec.convert(row.get("prompts", ()), tuple[str, ...])
     except msgspec.ValidationError as error:
         raise Refused("malformed", f"{name}: {error}") from error
-    slots = {int(number) for number in _SLOT.findall(definition)}
-    if slots not in ({0, 1}, {0, 1, 2}):
-        raise Refused("definition", f"{name}: the definition must speak of <ENT0>, <ENT1> and perhaps <ENT2>")
-    for pair in tuples:
-        if len(pair) != len(slots) or not all(thing.strip() for thing in pair):
-            raise Refused("one entity", f"{name}: {list(pair)} should name {len(slots)} things")
     if long := [text for text in (*(thing for pair in tuples for thing in pair), *prompts) if len(text) > LONGEST]:
         raise Refused("overlong", f"{name}: {long[0][:20]!r} … has {len(long[0]):,} characters; at most {LONGEST}")
     if marked := [thing for pair in tuples for thing in pair if set("<>") & set(thing)]:
         raise Refused("malformed", f"{name}: {marked[0]!r} has a pointed bracket, which marks slots")
-    if not tuples:
-        raise Refused("empty", f"{name}: a few example pairs are needed under `seeds`")
     return RelationSeed(name, definition, tuples, prompts)
 
 

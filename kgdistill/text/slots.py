@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from kgdistill.contracts import BLANK
-from kgdistill.records import RelationSeed
+from kgdistill.records import RelationSeed, Seed
 
 SLOT = re.compile(r"<ENT(\d)>")
 _BEFORE = frozenset(" \"'“‘(")
@@ -42,6 +42,46 @@ def prompt_fault(prompt: str, arity: int) -> str:
         if (before and before not in _BEFORE) or after.isalnum():
             return "glued"
     return "" if re.search(r"[^\W\d_]", SLOT.sub("", prompt)) else "empty"
+
+
+def relation_fault(seed: Seed) -> tuple[str, str] | None:
+    """What is wrong with a relation's wordings and examples, as (reason, message); None for any other seed.
+
+    A wording that passes here can be filled and weighed; that needs two different examples, since prompts are weighed
+    by what they say where one thing is exchanged for another example's.
+    """
+    if not isinstance(seed, RelationSeed):
+        return None
+    arity = len(set(slots(seed.definition)))
+    if arity not in (2, 3) or _wording_fault(seed.definition, arity):
+        said = "must speak of <ENT0>, <ENT1> and perhaps <ENT2>, once each, in words of its own"
+        return "definition", f"{seed.relation}: the definition {said}"
+    for prompt in seed.prompts:
+        if fault := _wording_fault(prompt, arity):
+            return "prompt", f"{seed.relation}: the prompt {prompt[:60]!r} {fault}"
+    if not seed.tuples:
+        return "empty", f"{seed.relation}: a few example pairs are needed under `seeds`"
+    for things in seed.tuples:
+        if len(things) != arity or not all(things):
+            return "one entity", f"{seed.relation}: {list(things)} should name {arity} things"
+        if len({name.casefold() for name in things}) < arity:
+            return "one entity", f"{seed.relation}: {list(things)} names one thing twice"
+    if len({tuple(map(str.casefold, things)) for things in seed.tuples}) < 2:
+        return "too few", f"{seed.relation}: at least two different examples are needed under `seeds`"
+    return None
+
+
+def _wording_fault(prompt: str, arity: int) -> str:
+    if set("<>") & set(SLOT.sub("", prompt)):
+        return "has a pointed bracket that marks no slot"
+    names = " and ".join(f"<ENT{number}>" for number in range(arity))
+    says = {
+        "slots": f"should name {names} once each",
+        "glued": "has a slot that is no word of its own",
+        "empty": "has no words beside its slots",
+    }
+    fault = prompt_fault(styled(prompt), arity)
+    return says[fault] if fault else ""
 
 
 def styled(prompt: str) -> str:
