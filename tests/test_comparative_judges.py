@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import random
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import networkx
 import numpy as np
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from students import tiny_classifier
@@ -24,11 +26,14 @@ from kgdistill.errors import ModelError, RecipeError, SourceError
 from kgdistill.evaluate.comparatives import RULES, funnel
 from kgdistill.evaluate.diversity import self_bleu
 from kgdistill.judge.discriminator import Row, learn, read_discriminator
-from kgdistill.judge.entailment import Entailment, places
+from kgdistill.judge.entailment import EMBEDDED, MOST_TOKENS, WORDS, Entailment, places
 from kgdistill.records import Drop, PairSeed
 from kgdistill.refine import orders
 from kgdistill.refine.orders import Edge
+from kgdistill.stages.comparatives import FilterComparatives
+from kgdistill.stages.entailment import entailment_fingerprint
 from kgdistill.storage.comparatives import read_labelled
+from kgdistill.teacher.weights import find_folder
 from kgdistill.text.overlap import words
 
 SEED = Path(__file__).parent.parent / "data" / "seed" / "comparatives.jsonl"
@@ -108,6 +113,70 @@ def test_entailment_gives_each_pair_its_own_probabilities(classifier: Path, tmp_
     assert model.score([]) == []
     with pytest.raises(ModelError, match="classifier of text pairs"):
         Entailment.from_pretrained(tmp_path)
+
+
+def test_pickled_weights_serve_where_there_are_no_others(classifier: Path, tmp_path: Path) -> None:
+    import torch
+
+    pairs = [("limes are sour.", "limes are.")]
+    model = Entailment.from_pretrained(classifier)
+    folder = shutil.copytree(classifier, tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="classifier of text pairs"):
+        Entailment.from_pretrained(folder)
+    torch.save(model.parts[0].state_dict(), folder / "pytorch_model.bin")
+    assert Entailment.from_pretrained(folder).score(pairs) == model.score(pairs)
+    before = entailment_fingerprint(str(folder))
+    torch.save({}, folder / "pytorch_model.bin")
+    assert entailment_fingerprint(str(folder)) != before
+    torch.save({"code": Path}, folder / "pytorch_model.bin")  # what a pickle could run is not run
+    with pytest.raises(ModelError, match="classifier of text pairs"):
+        Entailment.from_pretrained(folder)
+
+
+def test_pickled_weights_are_fetched_only_where_there_are_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def download(model: str, **given: object) -> str:
+        asked.append(given.get("allow_patterns"))
+        if given.get("local_files_only"):
+            raise LocalEntryNotFoundError("not there")
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    find_folder("some/judge")
+    assert len(asked) == 2
+    find_folder("some/judge", pickled=True)
+    assert len(asked) == 5 and "pytorch_model*.bin" in str(asked[-1])
+    (tmp_path / "model.safetensors").touch()
+    find_folder("some/judge", pickled=True)
+    assert len(asked) == 7 and "pytorch_model*.bin" not in str(asked[-1])
+
+
+def test_a_foreign_classifier_reads_as_much_as_it_has_places_for(tmp_path: Path) -> None:
+    """It was cut at 256 tokens, which is what our own has learnt from."""
+    labels = "entailment neutral contradiction"
+    for positions, most in ((512, 510), (64, 62), (2048, 512)):
+        sizes = {"max_position_embeddings": positions, "initializer_range": 1.0}
+        folder = tiny_classifier(tmp_path / str(positions), "limes are sour .", labels, **sizes)
+        model = Entailment.from_pretrained(folder)
+        start = "limes " * (most - 6)
+        [sour], [other] = (model.score([(start + end, "sour")]) for end in ("sour", "."))
+        assert sour != other, "the end of the premise is read"
+        start = "limes " * most
+        [sour], [other] = (model.score([(start + end, "sour")]) for end in ("sour", "."))
+        assert sour == other
+    assert Entailment.from_pretrained(find_folder(EMBEDDED))._most == MOST_TOKENS == 256
+
+
+def test_a_vote_needs_a_classifier_that_can_contradict(tmp_path: Path) -> None:
+    """Without the label nothing is ever contradicted; the filter then dropped nothing and said nothing."""
+    plain = tiny_classifier(tmp_path / "two", "limes are sour .", "entailment not_entailment")
+    for name in (str(plain), WORDS):
+        with pytest.raises(ModelError, match="has no label for contradiction"):
+            list(FilterComparatives(entailment=name).run(iter(()), bench=None))  # type: ignore[arg-type]
 
 
 edges = st.lists(

@@ -22,15 +22,21 @@ MARKED = "marks_new_pieces"
 """Set in the config of a classifier that is told which word pieces of a hypothesis its premise does not have."""
 WORDS = "words"
 """Name of the judge that has no model: a text entails what has no content words but its own."""
+MOST_TOKENS = 256
+"""What our own classifiers have learnt from: of a longer pair they read the beginning."""
+FOREIGN_TOKENS = 512
+"""Most tokens of a pair that another classifier reads, where it has places for them."""
 _BATCH = 32
-_MOST_TOKENS = 256
 
 
 class Entailment:
-    """A sequence classifier for natural language inference; which label means what is read from its config."""
+    """A sequence classifier for natural language inference; which label means what is read from its config.
 
-    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
-        self._model, self._tokenizer = model, tokenizer
+    Of a pair of more than `most` tokens the longer text is cut at its end.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, most: int = MOST_TOKENS) -> None:
+        self._model, self._tokenizer, self._most = model, tokenizer, most
         self._entails, self._contradicts = places(model.config.id2label, name)
         self._marked = bool(getattr(model.config, MARKED, False))
 
@@ -46,7 +52,13 @@ class Entailment:
         except Exception as error:  # whatever is wrong with a folder comes out of here in many types
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"{folder}: cannot be loaded as a classifier of text pairs: {reason}") from error
-        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer, str(folder))
+        most = MOST_TOKENS if _ours(folder) else _places(model.config, tokenizer)
+        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer, str(folder), most)
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether it can tell a contradiction: one of its labels means that."""
+        return self._contradicts >= 0
 
     @property
     def parts(self) -> tuple[Any, Any]:
@@ -65,7 +77,7 @@ class Entailment:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 part = order[start : start + _BATCH]
-                encoded = encode(self._tokenizer, [pairs[place] for place in part], _MOST_TOKENS, self._marked)
+                encoded = encode(self._tokenizer, [pairs[place] for place in part], self._most, self._marked)
                 batch = self._tokenizer.pad(encoded, return_tensors="pt").to(self._model.device)
                 for place, row in zip(part, self._model(**batch).logits.softmax(-1).tolist(), strict=True):
                     found[place] = (row[self._entails], 0.0 if self._contradicts < 0 else row[self._contradicts])
@@ -93,16 +105,31 @@ def _new(ids: Sequence[int], sides: Sequence[int | None]) -> list[int]:
 class WordsEntailment:
     """Stands in for a classifier: 1.0 where the premise has all content words of the hypothesis, else 0.0."""
 
+    contradicts = False
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, float]]:
         return [(float(contains(premise, hypothesis)), 0.0) for premise, hypothesis in pairs]
 
 
+def _ours(folder: Path) -> bool:
+    return (folder / eight_bit.FILE).is_file()
+
+
+def _places(config: Any, tokenizer: Any) -> int:
+    """How many tokens a foreign classifier reads. Two fewer than it has positions: some count theirs from 2."""
+    positions = getattr(config, "max_position_embeddings", None) or FOREIGN_TOKENS + 2
+    return int(min(positions - 2, tokenizer.model_max_length, FOREIGN_TOKENS))
+
+
 def _stored(folder: Path) -> Any:
-    """The model, from 8-bit rows where the folder has them."""
+    """The model, from 8-bit rows where the folder has them; pickled weights serve where there are no others."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    if not (folder / eight_bit.FILE).is_file():
-        return AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    if not _ours(folder):
+        safe = any(folder.glob("*.safetensors"))
+        return AutoModelForSequenceClassification.from_pretrained(
+            folder, use_safetensors=safe, weights_only=True, local_files_only=True
+        )
     model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
     model.load_state_dict(eight_bit.load(folder))
     return model

@@ -47,6 +47,8 @@ class Joint(Struct, frozen=True, forbid_unknown_fields=True):
 class JointEntailment:
     """Scores pairs as `Entailment` does, with a reader's measures weighed in."""
 
+    contradicts = True
+
     def __init__(self, classifier: Entailment, read: Read, joint: Joint) -> None:
         self._classifier, self._read, self._joint = classifier, read, joint
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from kgdistill.contracts import Bench, CorpusStage, ShardStage, SourceStage
-from kgdistill.errors import RecipeError
+from kgdistill.errors import ModelError, RecipeError
 from kgdistill.evaluate.comparatives import Left, funnel
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.generate.comparatives import Comparatives
@@ -133,7 +133,7 @@ class FilterComparatives(Filters, ShardStage, frozen=True, forbid_unknown_fields
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         tagger = open_tagger(self.pipeline) if self.pipeline else None
-        model = open_entailment(self.entailment) if self.entailment else None
+        model = self._model()
         judge = read_discriminator(bench.upstream("discriminator")) if bench.has("discriminator") else None
         for reading in records:
             if tagger is None and filters.statements(reading):
@@ -141,6 +141,16 @@ class FilterComparatives(Filters, ShardStage, frozen=True, forbid_unknown_fields
                     "statements whose grammar was not checked (skipped: no pipeline is named)", len(reading.claims)
                 )
             yield self._filtered(judged(reading, judge, bench), tagger, model, bench)
+
+    def _model(self) -> Judge | None:
+        """Raises ModelError for one that never finds a contradiction, since the vote would then drop nothing."""
+        model = open_entailment(self.entailment) if self.entailment else None
+        if model and not model.contradicts:
+            raise ModelError(
+                f"filter_comparatives: {self.entailment} has no label for contradiction, so no vote can be taken; "
+                "name another classifier under `entailment`, or none"
+            )
+        return model
 
     def _filtered(self, reading: Reading, tagger: Tagger | None, model: Judge | None, bench: Bench) -> Reading:
         if tagger:

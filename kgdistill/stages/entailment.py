@@ -40,7 +40,7 @@ def open_entailment(name: str) -> Judge:
     """The judge of this name: "words", a folder, or a hub name. Raises ModelError."""
     if name == WORDS:
         return WordsEntailment()
-    folder = weights.find_folder(name)
+    folder = weights.find_folder(name, pickled=True)
     classifier, joint = Entailment.from_pretrained(folder), joint_entailment.read_joint(folder)
     return JointEntailment(classifier, opened_reader(joint.reader), joint) if joint else classifier
 
@@ -49,7 +49,7 @@ def entailment_fingerprint(name: str) -> str:
     """Changes when the judge of this name does, or the reader that it hears. Raises ModelError where none is there."""
     if name == WORDS:
         return WORDS
-    folder = weights.find_folder(name)
+    folder = weights.find_folder(name, pickled=True)
     joint = joint_entailment.read_joint(folder)
     own = weights.fingerprint(folder)
     return content_id(own, weights.fingerprint(student_folder(joint.reader))) if joint else own

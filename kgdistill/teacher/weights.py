@@ -20,11 +20,14 @@ _SHIPPED = {EMBEDDED: "mini", "kgdistill-mini-entailment": "mini-entailment"}
 """Folders of the models that ship and can be named like any other."""
 
 _DECIDING = frozenset({".json", ".jinja", ".txt", ".model", ".safetensors", ".py"})
+_PICKLED = "pytorch_model*.bin"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 
 
-def find_folder(model: str, revision: str = "") -> Path:
+def find_folder(model: str, revision: str = "", *, pickled: bool = False) -> Path:
     """Folder of a model: an embedded one, a folder, or a hub name (fetched once; HF_HUB_OFFLINE=1 forbids that).
+
+    With `pickled`, of a hub model that has no safetensors the pickled weights (`.bin`) are fetched.
 
     Raises `ModelError`.
     """
@@ -36,19 +39,22 @@ def find_folder(model: str, revision: str = "") -> Path:
         raise ModelError(f"{model}: no model there (config.json is missing in {path})")
     if not _HUB_NAME.fullmatch(model):
         raise ModelError(f"{model}: no such model folder")
-    return _hub_folder(model, revision)
+    return _hub_folder(model, revision, pickled)
 
 
-def _hub_folder(model: str, revision: str) -> Path:
+def _hub_folder(model: str, revision: str, pickled: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     wanted = [f"*{suffix}" for suffix in sorted(_DECIDING)]
     try:
         try:
-            return Path(snapshot_download(model, revision=revision or None, local_files_only=True))
+            folder = Path(snapshot_download(model, revision=revision or None, local_files_only=True))
         except LocalEntryNotFoundError:
-            return Path(snapshot_download(model, revision=revision or None, allow_patterns=wanted))
+            folder = Path(snapshot_download(model, revision=revision or None, allow_patterns=wanted))
+        if pickled and not [*folder.glob("*.safetensors"), *folder.glob(_PICKLED)]:
+            return Path(snapshot_download(model, revision=revision or None, allow_patterns=[*wanted, _PICKLED]))
+        return folder
     except Exception as error:  # the library has many ways to say that it is not there
         at = f" --revision {revision}" if revision else ""
         raise ModelError(
@@ -60,8 +66,9 @@ def _hub_folder(model: str, revision: str) -> Path:
 def fingerprint(folder: Path) -> str:
     """Changes when anything in the folder changes that can decide a reply (weights, tokenizer, template, settings)."""
     digest = hashlib.sha256()
+    deciding = _DECIDING if any(folder.glob("*.safetensors")) else _DECIDING | {".bin"}
     for path in sorted(folder.iterdir()):
-        if path.suffix in _DECIDING and path.is_file():
+        if path.suffix in deciding and path.is_file():
             state = path.stat()
             sha = _file_sha256(path, state.st_mtime_ns, state.st_size)
             digest.update(f"{path.name}\x1f{state.st_size}\x1f{sha}\n".encode())
