@@ -37,10 +37,10 @@ class PairFilters(Struct, frozen=True, forbid_unknown_fields=True):
     max_rouge: float = 0.75
     """Largest ROUGE-L F1: what shares more wording is a copy."""
     min_ratio: float = 0.8
-    """Of a paraphrase's length to the sentence's, in characters: the shorter to the longer, so that the order of the
-    two counts for nothing."""
+    """Least of one text's length to the other's, in characters. The source's code measures the right text by the left
+    one. Which is which says nothing here, so it is enough if either lies within the two limits by the other."""
     max_ratio: float = 1.5
-    """Likewise, the longer to the shorter."""
+    """Most of it."""
     summary_ratio: float = 0.8
     """A summary has fewer characters than this share of the sentence's."""
     numbers: bool = True
@@ -100,10 +100,9 @@ def _length(pair: TextPair, settings: PairFilters) -> Drop | None:
     if settings.kind == "summary":
         fits = right < settings.summary_ratio * left
         return None if fits else Drop("length", f"{right} of {left} characters are no summary")
-    shorter, longer = sorted((left, right))
-    if shorter < settings.min_ratio * longer or longer > settings.max_ratio * shorter:
-        return Drop("length", f"{left} and {right} characters")
-    return None
+    ways = ((left, right), (right, left))
+    fits = any(settings.min_ratio * one <= other <= settings.max_ratio * one for one, other in ways)
+    return None if fits else Drop("length", f"{left} and {right} characters")
 
 
 def _numbers(pair: TextPair, settings: PairFilters) -> Drop | None:

@@ -84,6 +84,8 @@ class WriteSentences(NextSentences, ShardStage, frozen=True, forbid_unknown_fiel
 class Judging(ShardStage, frozen=True):
     """What both stages that filter pairs are told."""
 
+    version: ClassVar[int] = 2
+
     filters: PairFilters = PairFilters()
     entailment: str = ""
     """Folder or hub name of a classifier of text pairs. None: `kgdistill-mini-entailment`."""
