@@ -6,6 +6,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,13 +18,14 @@ from kgdistill.distill.comet import Comet, CometSettings, comet_prompt, comet_te
 from kgdistill.engine.progress import Quiet
 from kgdistill.engine.recipe import Recipe, decode
 from kgdistill.engine.runner import run
-from kgdistill.errors import KgdistillError, ModelError
+from kgdistill.errors import KgdistillError, ModelError, RecipeError
+from kgdistill.evaluate.commonsense import weigh
 from kgdistill.evaluate.report import write_report
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.records import Failure, Inference, Reading
-from kgdistill.stages.comet import split_of
+from kgdistill.stages.comet import TrainComet, distinct, labelled, split_of
 from kgdistill.storage.artifact import Artifact, latest
-from kgdistill.storage.inferences import read_atomic10x
+from kgdistill.storage.inferences import Row, read_atomic10x
 from kgdistill.text.inferences import RELATIONS
 
 PLAIN = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="<>[]")).map(str.strip).filter(bool)
@@ -71,6 +73,31 @@ def test_events_are_split_by_their_words() -> None:
     parts = [split_of(event, 0) for event in events]
     assert 0.7 < parts.count("train") / 400 < 0.9 and parts.count("test") > 20 < parts.count("val")
     assert [split_of(event.upper(), 0) for event in events] == parts
+    assert {split_of(event, 0, 0.0, 0.0) for event in events} == {"train"}
+    more = [split_of(event, 0, test=0.3, validation=0.0) for event in events]
+    assert "val" not in more and 80 < more.count("test") < 160
+    assert all(other == "test" for one, other in zip(parts, more, strict=True) if one == "test")
+    with pytest.raises(RecipeError, match="must leave some events"):
+        TrainComet(test=0.5, validation=0.5)
+
+
+def test_tails_that_say_the_same_are_one_for_teacher_and_student() -> None:
+    tails = ["to rest", "To rest.", "the rest", "a rest", "ok", "none", "to drink"]
+    assert distinct(tails, "PersonX runs", 3) == ["to rest", "the rest", "to drink"]
+    assert distinct(tails, "PersonX runs", 2) == ["to rest", "the rest", "ok", "to drink"]
+
+
+def test_a_label_is_found_whatever_case_and_full_stop() -> None:
+    """The table of figures found these labels, the exported rows did not."""
+    said = [
+        ("PersonX runs", "xWant", "to rest"),
+        ("PersonX runs", "xWant", "to go"),
+        ("PersonX runs", "xNeed", "to go"),
+    ]
+    labels = {("personx  runs", "xWant", "To rest."): True, ("PersonX runs", "xNeed", "to go"): False}
+    found = list(labelled((Row(*one, "test") for one in said), labels))
+    assert [row.valid for row in found] == [1, msgspec.UNSET, 0]
+    assert weigh("teacher", said, labels=labels).labelled == 2
 
 
 @pytest.fixture(scope="module")

@@ -121,7 +121,7 @@ def test_periods_go_and_abbreviations_stay() -> None:
     assert clean_tail("to arrive at 5 p.m.") == "to arrive at 5 p.m."
     assert clean_tail("to move to St. Louis.") == "to move to St. Louis"
     assert clean_event("PersonX  calls\nPersonY.") == "PersonX calls PersonY"
-    assert tail_fault("ok", EVENT) == "too short"
+    assert tail_fault("ok", EVENT) == "too short" and tail_fault("ok", EVENT, 2) == ""
     assert tail_fault("None.", EVENT) == tail_fault("--", EVENT) == "no inference"
     assert tail_fault("personX returns PersonY's umbrella", EVENT) == "repeats the event"
     assert tail_fault("to be kind", EVENT) == ""
@@ -326,7 +326,7 @@ def test_bleu_by_hand() -> None:
     assert bleu("the cat sat here", "the cat is sat") == 0
     assert bleu("the cat", "the cat sat") == pytest.approx(2.718281828 ** (1 - 3 / 2))
     assert bleu("to go home", "to go away") == 0
-    assert softly_unique(["to go home", "To go home", "to rest", "to rest a bit", "happy"]) == [
+    assert softly_unique(["to go home", "To go home", "to rest", "to rest a bit", "happy"], 0.5) == [
         "to go home",
         "to rest",
         "to rest a bit",
@@ -342,6 +342,8 @@ def test_uniqueness_is_counted_within_event_and_relation() -> None:
         ("PersonX swims", "xWant", "to rest"),
     ]
     assert len(soft_unique(rows)) == 3
+    near = [("PersonX runs", "xWant", "to rest at home now"), ("PersonX runs", "xWant", "to rest at home then")]
+    assert [weigh("teacher", near, max_bleu=most).soft for most in (0.5, 0.7)] == [0.5, 1.0]
     found = weigh("teacher", rows, [0.9, 0.8, 0.1, 0.5], 0.5, {rows[0]: True, rows[2]: False})
     assert (found.rows, found.events, found.strict, found.soft, found.tails) == (4, 2, 0.75, 0.75, 1)
     assert (found.accepted, found.labelled, found.right) == (0.75, 3, pytest.approx(2 / 3))

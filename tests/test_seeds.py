@@ -22,7 +22,7 @@ from kgdistill.records import Claim, EventSeed, Failure, Inference, PairSeed, Re
 from kgdistill.refine.rules import Rules, cap, screen
 from kgdistill.refine.variety import repeats
 from kgdistill.stages.seeds import seed_reading
-from kgdistill.storage.seeds import Kind, read_seeds
+from kgdistill.storage.seeds import REPEATED, Kind, read_seeds
 from kgdistill.text.slots import relation_fault
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,8 +77,27 @@ def test_pairs_are_read_from_tables(tmp_path: Path) -> None:
 
 def test_events_of_atomic_2020_are_seeds(tmp_path: Path) -> None:
     path = tmp_path / "atomic.tsv"
-    path.write_text("PersonX runs @@ xNeed\tto rise| none\nPersonX runs @@ xWant\tto rest\nPersonX eats @@ xNeed\t\n")
-    assert list(read_seeds(path, "event")) == [EventSeed("PersonX runs"), EventSeed("PersonX eats")]
+    forms = (
+        "PersonX runs @@ xNeed\tto rise| none\nPersonX eats @@ xNeed\t\nPersonX runs @@ xWant\tto rest\n"
+        "PersonX drops ___ @@ xNeed\tto hold it\nPersonX drops ___ @@ xWant\tto bend\nPersonx runs @@ xAttr\tfast\n",
+        "PersonX runs\txNeed\tto rise\nPersonX runs\txNeed\tnone\nPersonX eats\txNeed\t\nPersonX  runs\txWant\trest\n"
+        "PersonX drops ___\txNeed\tto hold it\nPersonX drops ___\txWant\tto bend\n",
+    )
+    for text in forms:
+        path.write_text(text)
+        noted: list[str] = []
+        one, other, blank = read_seeds(path, "event", note=noted.append)
+        assert (one, other) == (EventSeed("PersonX runs"), EventSeed("PersonX eats"))
+        # Only once, and no line about an event that stood there before is a rejection: there are hundreds of thousands.
+        assert isinstance(blank, Failure) and blank.reason == "blank" and "PersonX drops ___" in blank.message
+        assert noted == [REPEATED] * 3
+
+
+def test_events_that_stand_in_a_list_twice_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("PersonX runs\nPersonX runs\n")
+    _, again = read_seeds(path, "event", note=pytest.fail)
+    assert isinstance(again, Failure) and again.reason == "duplicate"
 
 
 def test_a_path_that_holds_no_seeds_says_so(tmp_path: Path) -> None:

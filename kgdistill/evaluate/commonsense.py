@@ -31,7 +31,7 @@ class Weighed(Struct, frozen=True):
     strict: float
     """Share of distinct rows: spelling, case and articles count for nothing."""
     soft: float
-    """Share of rows that are new: BLEU below 0.5 against every other tail of the same event and relation."""
+    """Share of rows that are new: BLEU below a limit against every other tail of the same event and relation."""
     tails: int
     """Distinct tails over all events."""
     relations: dict[str, int]
@@ -43,8 +43,12 @@ def weigh(
     scores: Sequence[float] = (),
     cut: float = 0.5,
     labels: Mapping[Said, bool] | None = None,
+    max_bleu: float = 0.5,
 ) -> Weighed:
-    """The figures of one set. `scores` has the critic's score of each row, or is empty. Raises ValueError otherwise."""
+    """The figures of one set. `scores` has the critic's score of each row, or is empty. Raises ValueError otherwise.
+
+    A row is new where its BLEU is below `max_bleu`.
+    """
     if scores and len(scores) != len(rows):
         raise ValueError(f"{len(rows)} rows but {len(scores)} scores")
     known = {key(row): valid for row, valid in (labels or {}).items()}
@@ -59,7 +63,7 @@ def weigh(
         labelled=len(told),
         right=sum(told) / len(told) if told else None,
         strict=len(set(map(key, rows))) / total,
-        soft=len(soft_unique(rows)) / total,
+        soft=len(soft_unique(rows, max_bleu)) / total,
         tails=len({tail_key(tail) for _, _, tail in rows}),
         relations=dict(sorted(Counter(relation for _, relation, _ in rows).items())),
     )
@@ -71,9 +75,11 @@ def key(row: Said) -> Said:
     return normal(head), relation, tail_key(tail)
 
 
-def soft_unique(rows: Iterable[Said]) -> list[Said]:
+def soft_unique(rows: Iterable[Said], max_bleu: float = 0.5) -> list[Said]:
     """The rows whose tail is new among those of the same event and relation, in order."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for head, relation, tail in rows:
         groups[head, relation].append(tail)
-    return [(head, relation, tail) for (head, relation), tails in groups.items() for tail in softly_unique(tails)]
+    return [
+        (head, relation, tail) for (head, relation), tails in groups.items() for tail in softly_unique(tails, max_bleu)
+    ]

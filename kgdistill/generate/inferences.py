@@ -35,6 +35,8 @@ class Inferences(Struct, frozen=True):
     """Tails asked for with each prompt."""
     examples: int = 5
     """Worked examples in each prompt; a teacher that was trained on these prompts is shown none."""
+    shortest_tail: int = 3
+    """A tail of fewer characters is none."""
     temperature: float = 1.0
     top_p: float = 0.5
     max_tokens: int = 48
@@ -51,7 +53,7 @@ class Inferences(Struct, frozen=True):
         return {"inference": template_text("inference"), "examples": msgspec.json.encode(EXAMPLES).decode()}
 
     def __call__(self, graph: ChunkGraph) -> Dialogue[ChunkGraph]:
-        collected = _Collected(graph)
+        collected = _Collected(graph, self.shortest_tail)
         plan = [(relation, number) for relation in self.relations for number in range(self.prompts)]
         named = [self._names(graph.chunk.text, relation, number) for relation, number in plan]
         requests = [
@@ -98,8 +100,8 @@ class Inferences(Struct, frozen=True):
 class _Collected:
     """What the replies about one event have given so far; equal tails of several samples are one claim."""
 
-    def __init__(self, graph: ChunkGraph) -> None:
-        self.before, self.event = graph, graph.chunk.text
+    def __init__(self, graph: ChunkGraph, shortest: int) -> None:
+        self.before, self.event, self.shortest = graph, graph.chunk.text, shortest
         self.claims: dict[str, Inference] = {}
         self.failures: list[Failure] = []
         self.asked: list[Asked] = []
@@ -111,7 +113,7 @@ class _Collected:
             self._fail(reply, "malformed", str(error), "failed")
             return
         tail = without_names(clean_tail(said), names)
-        fault = "stranger" if strangers(said, names) else tail_fault(tail, self.event)
+        fault = "stranger" if strangers(said, names) else tail_fault(tail, self.event, self.shortest)
         if fault:
             self._fail(reply, fault, f"{relation}: {tail!r}", "rejected")
             return

@@ -47,7 +47,7 @@ class Events(EventWriter, SourceStage, frozen=True, forbid_unknown_fields=True, 
 
     def run(self, bench: Bench) -> Iterator[Reading]:
         seeds: list[EventSeed] = []
-        for seed in read_seeds(self.path, "event"):
+        for seed in read_seeds(self.path, "event", note=bench.note):
             if isinstance(seed, EventSeed):
                 seeds.append(seed)
             elif isinstance(seed, Failure):

@@ -33,7 +33,7 @@ class Seeds(SourceStage, frozen=True, forbid_unknown_fields=True):
     def run(self, bench: Bench) -> Iterator[Reading]:
         taken = 0
         missing = set(self.only)
-        for seed in read_seeds(self.path, self.kind_of, relation_fault):
+        for seed in read_seeds(self.path, self.kind_of, relation_fault, bench.note):
             if isinstance(seed, Failure):
                 bench.fail(seed)
                 continue

@@ -165,6 +165,8 @@ class WeighPropositions(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Folder or hub name of a classifier of text pairs; "words": a statement is entailed by a text with its words."""
     nearest: int = 5
     """Each proposition is held against so many gold ones, those that share most words with it; 0: all."""
+    longest: int = 700
+    """A premise of more characters is read in windows that overlap, of which the best counts."""
     most: int = 0
     """How many documents are weighed, the first; 0: all."""
     threads: int = 0
@@ -194,7 +196,10 @@ class WeighPropositions(CorpusStage, frozen=True, forbid_unknown_fields=True):
             part = [r for r in readings if not gold or set_of(r.document.id) == name]
             asked = {reading.document.id for reading in part}
             cuts = systems(part, [r for r in student if r.document.id in asked], gold)
-            found += [(name, system, measure(one, entails, nearest=self.nearest)) for system, one in cuts.items()]
+            found += [
+                (name, system, measure(one, entails, nearest=self.nearest, longest=self.longest))
+                for system, one in cuts.items()
+            ]
         write_bytes(bench.folder / "weighed.json", msgspec.json.encode(found) + b"\n")
         write_comparison(bench.folder, table(found))
 

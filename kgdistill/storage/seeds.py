@@ -16,8 +16,16 @@ from kgdistill.records import EventSeed, Failure, PairSeed, RelationSeed, Seed
 Kind = Literal["event", "pair", "relation"]
 LONGEST = 200
 """Most characters of an event or a name, 1,000 of a definition: what is longer is no seed but a text."""
+_HEAD = "head of a table"
+"""Key of a row whose event has lines of its own for each thing that follows from it."""
 Fault = Callable[[Seed], tuple[str, str] | None]
 """Says what is wrong with the words of a seed: (reason, message)."""
+
+
+REPEATED = "lines about an event that stood there before"
+"""The note under which such lines are counted: a table of inferences has one for each of an event's."""
+BLANK = "___"
+"""Stands in ATOMIC for a thing that nobody has named."""
 
 
 class Refused(Exception):
@@ -28,13 +36,15 @@ class Refused(Exception):
         self.reason = reason
 
 
-def read_seeds(path: str | Path, kind: Kind, fault: Fault = lambda seed: None) -> Iterator[Seed | Failure]:
+def read_seeds(
+    path: str | Path, kind: Kind, fault: Fault = lambda seed: None, note: Callable[[str], object] = lambda name: None
+) -> Iterator[Seed | Failure]:
     """The seed of every line of a file; a line that gives none is a Failure, and so is a seed that stood there before,
-    or one that `fault` speaks against.
+    or one that `fault` speaks against. `note` is told of what is passed over without being refused.
 
     `.jsonl` has an object a line: {"event"}, {"left", "right", "class"} or {"relation", "definition", "seeds"}; `.txt`
     an event a line; `.csv` and `.tsv` an event or a pair a line, after its class where there are three cells, or
-    ATOMIC 2020's "event @@ relation".
+    an event a line of ATOMIC 2020's tables: (event, relation, tail), or "event @@ relation" and tails.
     Raises SourceError where the file is not there or has another ending.
     """
     path = Path(path).expanduser()
@@ -44,8 +54,14 @@ def read_seeds(path: str | Path, kind: Kind, fault: Fault = lambda seed: None) -
     if not path.is_file():
         raise SourceError(f"{path} does not exist: name a file of seeds")
     seen: set[str] = set()
+    heads: set[str] = set()
     for number, row in enumerate(rows(path)):
         place = f"{path.name}#{number}"
+        if kind == "event" and isinstance(row, dict) and (head := row.get(_HEAD)):
+            if (head := " ".join(head.split()).casefold()) in heads:
+                note(REPEATED)
+                continue
+            heads.add(head)
         try:
             seed = _seed(row, kind)
             if wrong := fault(seed):
@@ -71,7 +87,10 @@ def _seed(row: Any, kind: Kind) -> Seed:
     if isinstance(row, Refused):
         raise row
     if kind == "event":
-        return EventSeed(_text(row, "event"))
+        event = _text(row, "event")
+        if BLANK in event:
+            raise Refused("blank", f"{event!r} leaves a thing open: {BLANK}")
+        return EventSeed(event)
     if kind == "pair":
         left, right = _text(row, "left"), _text(row, "right")
         if left.casefold() == right.casefold():
@@ -135,7 +154,7 @@ def _table(path: Path) -> Iterator[dict[str, Any] | Refused]:
     lines = _lines(path)
     first = next(lines, "")
     try:
-        width, event = 0, ""
+        width = 0
         for cells in csv.reader(chain([first], lines), delimiter="\t" if "\t" in first else ","):
             width = width or len(cells)
             if cells and len(cells) < width:
@@ -143,11 +162,12 @@ def _table(path: Path) -> Iterator[dict[str, Any] | Refused]:
             elif len(cells) == 1:
                 yield {"left": cells[0], "event": cells[0]}
             elif cells and " @@ " in cells[0]:  # ATOMIC 2020: an event has a line for each relation
-                if event != (event := cells[0].partition(" @@ ")[0]):
-                    yield {"event": event}
+                event = cells[0].partition(" @@ ")[0]
+                yield {"event": event, _HEAD: event}
             elif cells:
                 *kind, left, right = cells[:3]
-                yield {"class": kind[0] if kind else "", "left": left, "right": right, "event": cells[0]}
+                row = {"class": kind[0] if kind else "", "left": left, "right": right, "event": cells[0]}
+                yield row | {_HEAD: cells[0]} if kind else row  # ATOMIC 2020: a line for each tail
     except csv.Error as error:
         yield Refused("malformed", str(error))
 

@@ -37,7 +37,7 @@ def _grams(said: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(said[place : place + size]) for place in range(len(said) - size + 1))
 
 
-def softly_unique(texts: Iterable[str], most: float = 0.5) -> list[str]:
+def softly_unique(texts: Iterable[str], most: float) -> list[str]:
     """Those that are new, in order: each has a BLEU below `most` against every text kept before it.
 
     Source: West et al., Symbolic Knowledge Distillation (2022), "soft uniqueness".

@@ -80,11 +80,14 @@ def _without_period(line: str) -> str:
     return line if _ABBREVIATION.search(line) else line.rstrip(".").rstrip()
 
 
-def tail_fault(tail: str, event: str) -> str:
-    """Why a tail is no inference, or empty: it is said to be none, too short, or the event once more."""
+def tail_fault(tail: str, event: str, shortest: int = 3) -> str:
+    """Why a tail is no inference, or empty: it is said to be none, has too few characters, or is the event once more.
+
+    Two characters are as a rule the rest of a word that was cut off.
+    """
     if not any(letter.isalnum() for letter in tail) or normal(tail) in NOTHING:
         return "no inference"
-    if len(tail) <= 2:
+    if len(tail) < shortest:
         return "too short"
     return "repeats the event" if normal(tail) == normal(event) else ""
 
