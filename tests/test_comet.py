@@ -10,11 +10,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from knowing import knows
 from line import CATALOGUE, HOME
 from notebook import execute
 from students import tiny_encoder, tiny_writer
 
-from kgdistill.distill.comet import Comet, CometSettings, comet_prompt, comet_text, lesson, read_comet
+from kgdistill.contracts import Reply, Request
+from kgdistill.distill.comet import Comet, CometSettings, Written, comet_prompt, comet_text, lesson, read_comet
 from kgdistill.engine.progress import Quiet
 from kgdistill.engine.recipe import Recipe, decode
 from kgdistill.engine.runner import run
@@ -23,7 +25,7 @@ from kgdistill.evaluate.commonsense import weigh
 from kgdistill.evaluate.report import write_report
 from kgdistill.graph.store import KnowledgeGraph
 from kgdistill.records import Failure, Inference, Reading
-from kgdistill.stages.comet import TrainComet, distinct, labelled, split_of
+from kgdistill.stages.comet import SAMPLED, STUDENT, TrainComet, distinct, labelled, split_of
 from kgdistill.storage.artifact import Artifact, latest
 from kgdistill.storage.inferences import Row, read_atomic10x
 from kgdistill.text.inferences import RELATIONS
@@ -206,6 +208,72 @@ def test_the_notebook_runs_on_it(
     execute("commonsense")
     said = capsys.readouterr().out
     assert "xWant" in said and "Task: inference" in said and "critic: " in said
+
+
+def test_running_again_asks_nothing_and_a_broken_off_run_ends_the_same(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last of those on this run: the inferences are taken from it, with half of what was journalled of them."""
+    given = recipe(finished.parent / "encoder", finished.parent / "writer")
+    before = {path: path.read_bytes() for path in finished.glob("*-????????/shards/*")}
+    journals = {path: path.read_bytes() for path in finished.glob("journal/infer/*.jsonl")}
+    asked: list[str] = []
+
+    def counted(request: Request, sample: int) -> Reply | str:
+        asked.append(request.key)
+        return knows(request, sample)
+
+    monkeypatch.setattr("knowing.knows", counted)
+    for taken in (0, 2):
+        for path in finished.glob("infer-????????/**/*"):
+            if path.is_file():
+                path.unlink()
+        for path, content in journals.items() if taken else ():
+            lines = content.splitlines(keepends=True)
+            path.write_bytes(b"".join(lines[: len(lines) // taken]) + lines[-1][:40])
+        run(given, finished, workers=0, progress=Quiet())
+        assert {path: path.read_bytes() for path in finished.glob("*-????????/shards/*")} == before
+        assert bool(asked) == bool(taken)
+    for path, content in journals.items():
+        assert sorted(path.read_bytes().splitlines()) == sorted(content.splitlines())
+
+
+def test_a_sampling_that_was_broken_off_goes_on(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = latest(finished, "comet_rows").folder
+    given = recipe(finished.parent / "encoder", finished.parent / "writer")
+    asked: list[tuple[str, str]] = []
+    breaks = 0
+
+    def write(self: Comet, head: str, relation: str, samples: int) -> list[Written]:
+        asked.append((head, relation))
+        if len(asked) == breaks:
+            raise ModelError("broken off")
+        return [Written(f"to rest after {len(head)} {relation}", -1.0, 5, True), Written("cut", -1.0, 1, False)]
+
+    def sampled() -> bytes:
+        run(given, finished, workers=0, progress=Quiet())
+        assert not list(finished.rglob(SAMPLED))
+        return (folder / STUDENT).read_bytes()
+
+    def emptied() -> None:
+        asked.clear()
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.unlink()
+
+    monkeypatch.setattr(Comet, "write", write)
+    emptied()
+    before = sampled()
+    assert b"to rest after" in before and b"cut" not in before
+    emptied()
+    breaks = 3
+    with pytest.raises(KgdistillError, match="broken off"):
+        sampled()
+    [path] = finished.rglob(SAMPLED)
+    with path.open("ab") as file:
+        file.write(b'{"event":"PersonX')
+    assert sampled() == before
+    assert len(asked) > 3 and len(asked) == len({*asked}) + 1, "what was sampled is not sampled again"
 
 
 def test_what_is_no_event_is_one_clear_line(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from line import CATALOGUE, HOME
 from notebook import execute
+from rewording import goes_on
 from students import tiny_classifier, tiny_writer
 
+from kgdistill.contracts import Reply, Request
 from kgdistill.distill.pairs import read_pairs, write_pairs
 from kgdistill.distill.paraphraser import CometSettings, Paraphraser
 from kgdistill.engine.forget import forget
@@ -161,6 +163,34 @@ def test_an_unknown_classifier_is_one_clear_line(tmp_path: Path) -> None:
     given = decode(kept | {"stages": ["read", "sentences", "pair_sentences"]}, CATALOGUE)
     with pytest.raises(KgdistillError, match="no model there"):
         run(given, tmp_path / "out", workers=0, progress=Quiet())
+
+
+def test_running_again_asks_nothing_and_a_broken_off_run_ends_the_same(
+    finished: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sentences are taken from the run, with half of what was journalled of them."""
+    given = recipe(finished.parent / "texts", finished.parent / "writer", classifier)
+    before = {path: path.read_bytes() for path in finished.glob("*-????????/shards/*")}
+    journals = {path: path.read_bytes() for path in finished.glob("journal/sentences/*.jsonl")}
+    asked: list[str] = []
+
+    def counted(request: Request, sample: int) -> Reply:
+        asked.append(request.key)
+        return goes_on(request, sample)
+
+    monkeypatch.setattr("rewording.goes_on", counted)
+    for taken in (0, 2):
+        for path in finished.glob("sentences-????????/**/*"):
+            if path.is_file():
+                path.unlink()
+        for path, content in journals.items() if taken else ():
+            lines = content.splitlines(keepends=True)
+            path.write_bytes(b"".join(lines[: len(lines) // taken]) + lines[-1][:40])
+        run(given, finished, workers=0, progress=Quiet())
+        assert {path: path.read_bytes() for path in finished.glob("*-????????/shards/*")} == before
+        assert bool(asked) == bool(taken)
+    for path, content in journals.items():
+        assert sorted(path.read_bytes().splitlines()) == sorted(content.splitlines())
 
 
 def test_a_forgotten_document_leaves_no_pair_behind(finished: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from kgdistill.contracts import Bench, CorpusStage
@@ -15,6 +17,7 @@ from kgdistill.evaluate.commonsense import Weighed, key, weigh
 from kgdistill.evaluate.comparison import Comparison, write_comparison
 from kgdistill.judge.critic import NAME, About, Said, read_about
 from kgdistill.records import Inference, Reading, content_id
+from kgdistill.storage.artifact import CHECKPOINTS
 from kgdistill.storage.inferences import Row, Split, read_atomic10x, read_atomic2020, read_labelled, write_atomic10x
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
@@ -23,6 +26,7 @@ from kgdistill.text.inferences import RELATIONS, tail_fault, tail_key
 from kgdistill.text.names import normal
 
 STUDENT = "student.jsonl"
+SAMPLED = "sampled.jsonl"
 TEACHER = "atomic10x.jsonl"
 
 
@@ -84,8 +88,28 @@ class TrainComet(CorpusStage, frozen=True, forbid_unknown_fields=True):
         bench.note("validation loss, nats a token", round(log["validation_loss"], 4))
 
 
+class Sampled(Struct, frozen=True):
+    """What the student said of an event under a relation: the tails that it ended."""
+
+    event: str
+    relation: str
+    tails: tuple[str, ...]
+
+
+def sampled_before(path: Path) -> list[Sampled]:
+    """What a run that was broken off has sampled; a last line that was cut short is taken away."""
+    found = path.read_bytes() if path.is_file() else b""
+    whole = found[: found.rfind(b"\n") + 1]
+    if whole != found:
+        write_bytes(path, whole)
+    return [msgspec.json.decode(line, type=Sampled) for line in whole.splitlines()]
+
+
 class SampleComet(CorpusStage, frozen=True, forbid_unknown_fields=True):
-    """The student's own inferences about events of the test split, scored by the critic: `student.jsonl`."""
+    """The student's own inferences about events of the test split, scored by the critic: `student.jsonl`.
+
+    What it says is written down at once, so that a run that was broken off goes on where it was.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("readings", "comet", "critic")
     gives: ClassVar[str] = "comet_rows"
@@ -117,9 +141,17 @@ class SampleComet(CorpusStage, frozen=True, forbid_unknown_fields=True):
             if split_of(claim.event, bench.seed, self.test, self.validation) == "test":
                 asked.setdefault(claim.event, {})[claim.relation] = None
         events = list(asked)[: self.most or None]
-        for event, relation in ((head, name) for head in events for name in asked[head]):
-            found = [written.tail for written in student.write(event, relation, self.samples) if written.finished]
-            said += [(event, relation, tail) for tail in distinct(found, event, self.shortest_tail)]
+        path = bench.folder / CHECKPOINTS / SAMPLED
+        path.parent.mkdir(exist_ok=True)
+        done = {(one.event, one.relation): one.tails for one in sampled_before(path)}
+        with path.open("ab") as file:
+            for event, relation in ((head, name) for head in events for name in asked[head]):
+                tails = done.get((event, relation))
+                if tails is None:  # each is drawn with a seed of its own
+                    tails = tuple(w.tail for w in student.write(event, relation, self.samples) if w.finished)
+                    file.write(msgspec.json.encode(Sampled(event, relation, tails)) + b"\n")
+                    file.flush()
+                said += [(event, relation, tail) for tail in distinct(tails, event, self.shortest_tail)]
         scores = critic.score(said)
         rows = (row_of(row, "test", score, about) for row, score in zip(said, scores, strict=True))
         bench.note("inferences of the student", write_atomic10x(bench.folder / STUDENT, rows))
