@@ -26,6 +26,7 @@ from kgdistill.judge.entailment import EMBEDDED
 from kgdistill.records import ChunkGraph, Proposition, Reading, content_id
 from kgdistill.stages.entailment import entailment_fingerprint, open_entailment
 from kgdistill.stages.measure import gold_of
+from kgdistill.storage.artifact import CHECKPOINTS
 from kgdistill.storage.shards import read_records, write_bytes, write_records
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights
@@ -136,7 +137,7 @@ class SegmentByStudent(CorpusStage, frozen=True, forbid_unknown_fields=True):
         )
         bare = (_bare(reading) for reading in records if reading.chunks)
         with closing(settings.open()) as teacher:
-            journal = Journal(bench.folder / "journal.jsonl", blueprint_hash(settings.blueprint()))
+            journal = Journal(bench.folder / CHECKPOINTS / "journal.jsonl", blueprint_hash(settings.blueprint()))
             with closing(journal):
                 waiting = list(bare)
                 dialogues = (method(reading) for reading in waiting)
