@@ -82,7 +82,8 @@ def students(arguments: argparse.Namespace) -> Iterator[tuple[str, int, list[Pai
     """What is trained: (name, layers, pairs)."""
     pairs = list(seed_pairs(Path(arguments.seed)))
     for share, layers in ROWS:
-        yield f"{share:.0%} of the seed", layers, share_of(pairs, share)
+        if arguments.layers in (0, layers):
+            yield f"{share:.0%} of the seed", layers, share_of(pairs, share)
     if arguments.pairs:
         others = map(seed_pair, read_llm_pairs(Path(arguments.pairs)))
         yield "all, and other models' pairs", 6, [*pairs, *(replace(p, split="train", weight=0.25) for p in others)]
@@ -100,6 +101,7 @@ def main() -> None:
     parser.add_argument("seed", nargs="?", default="data/seed")
     parser.add_argument("--pairs", default="")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--layers", type=int, default=0, help="only the rows of so many; 0: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     test = sum(split_of(document.id) == "test" for document in read_seed(Path(arguments.seed)))
