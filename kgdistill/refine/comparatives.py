@@ -28,6 +28,8 @@ PATTERNS = (
     "NOUN ADV VERB DET ADJ",
     "NOUN AUX ADV AUX ADJ",
 )
+_PLACES = frozenset("inside outside around up down out off over along below above underneath through".split())
+"""Prepositions by their class that may also end what is said: "softer inside", "cools down"."""
 Relate = Callable[[Sequence[tuple[str, str]]], list[tuple[float, float]]]
 """Pairs of texts to (probability that the first entails the second, that it contradicts it)."""
 
@@ -93,7 +95,7 @@ def grammar_fault(words: Sequence[Tagged], comparison: Comparison | str, pattern
     """Why the words after the opening do not compare, or "".
 
     They do with a comparative adjective or adverb, or a run of word classes out of `patterns`; not with "than", nor
-    where they stop at the auxiliary, the adverb, or a word that must go on ("to", "the").
+    where they stop at the auxiliary, the adverb, or a word that must go on ("to", "the", "in").
     """
     words = [word for word in words if word.kind != "PUNCT"]
     texts = [word.text.casefold() for word in words]
@@ -102,13 +104,19 @@ def grammar_fault(words: Sequence[Tagged], comparison: Comparison | str, pattern
     if "than" in texts:
         return "compares with a third thing (than)"
     last = {comparison.auxiliary, comparison.frequency} if isinstance(comparison, Comparison) else set()
-    if texts[-1] in {*last, "to"} or words[-1].kind in ("DET", "PART", "CCONJ"):
+    if texts[-1] in {*last, "to"} or words[-1].kind in ("DET", "PART", "CCONJ") or _hanging(words, texts):
         return f"stops at {texts[-1]!r}"
     for text, word in zip(texts, words, strict=True):
         if word.kind in ("ADJ", "ADV") and (text in ("more", "less") or scales.plain_form(text)):
             return ""
     kinds = f" {' '.join(word.kind for word in words)} "
     return "" if any(f" {pattern} " in kinds for pattern in patterns) else "has no comparative by its parts of speech"
+
+
+def _hanging(words: Sequence[Tagged], texts: Sequence[str]) -> bool:
+    """Whether the last word is a preposition without what it is about; "easier to cook with" has said it before."""
+    stranded = texts[-3:-2] == ["to"] and words[-2].kind == "VERB"
+    return words[-1].kind == "ADP" and texts[-1] not in _PLACES and not stranded
 
 
 def repeated_words(reading: Reading) -> Reading:

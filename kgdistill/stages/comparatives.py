@@ -77,6 +77,7 @@ _TYPED = """SELECT DISTINCT ?type ?name WHERE {
 class GenerateComparatives(Comparatives, ShardStage, frozen=True, forbid_unknown_fields=True):
     """Statements about each pair of things, under clauses; see generate/comparatives."""
 
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("readings",)
     gives: ClassVar[str] = "readings"
     uses: ClassVar[frozenset[str]] = TEACHER
@@ -115,6 +116,7 @@ class TrainDiscriminator(CorpusStage, frozen=True, forbid_unknown_fields=True):
 class FilterComparatives(Filters, ShardStage, frozen=True, forbid_unknown_fields=True):
     """Marks statements that do not compare, repeat, are contradicted or unlikely to hold; see refine/comparatives."""
 
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("readings",)
     wants: ClassVar[tuple[str, ...]] = ("discriminator",)
     gives: ClassVar[str] = "readings"

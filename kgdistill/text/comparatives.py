@@ -33,6 +33,13 @@ _LINKS = word_set(
     overhead downhill uphill anyway today
     """
 )
+_OPEN = word_set(
+    """
+    in of for on at by with from to as than into onto upon about per against within without during since because and but
+    or if when while before after
+    """
+)
+"""Links behind which something must follow: "more usefulness in" says less than it begins."""
 _ADJECTIVE = re.compile(
     r".{2,}(able|ible|[aie]al|ual|nal|ant|ent|ful|ic|ive|less|ous|y|ish|ed|ing|like|some|ary|ory|ile|ate|id|ese|ern|ular|lar)"
 )
@@ -95,6 +102,8 @@ def parse(said: str) -> Comparison | str:
     scale, qualifier, way = _aspect(words, place, sign)
     if not scale:
         return "no aspect is named"
+    if qualifier in _OPEN:  # taken for a qualifier, it would found an aspect of its own
+        return f"stops at {qualifier!r}"
     return Comparison(
         scale,
         qualifier,
