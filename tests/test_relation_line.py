@@ -14,27 +14,30 @@ import pytest
 from line import CATALOGUE, HOME
 from msgspec.structs import replace
 from notebook import execute
+from students import tiny_writer
 from test_constrained import make_opt
 from test_masked import make_bert
 
 from kgdistill.contracts import BLANK, HIDDEN, Reply, Request
+from kgdistill.distill.paraphraser import CometSettings, Paraphraser
 from kgdistill.engine.progress import Quiet
 from kgdistill.engine.recipe import Recipe, decode
 from kgdistill.engine.runner import run
-from kgdistill.errors import RecipeError, SourceError
+from kgdistill.errors import KgdistillError, RecipeError, SourceError
 from kgdistill.evaluate.report import write_report
 from kgdistill.generate.relation_prompts import RelationPrompts
 from kgdistill.generate.relations import Relations
 from kgdistill.graph.store import KnowledgeGraph, write_store
 from kgdistill.graph.validate import validate_store
 from kgdistill.judge.consistency import NAME, SHARE
-from kgdistill.records import EventSeed, Failure, Reading, RelationSeed, Triple
+from kgdistill.records import Drop, EventSeed, Failure, Reading, RelationSeed, TextPair, Triple
+from kgdistill.stages.relations import of_pairs, of_student
 from kgdistill.stages.seeds import Seeds, seed_reading
 from kgdistill.storage.artifact import latest
 from kgdistill.storage.seeds import read_seeds
-from kgdistill.storage.shards import read_records
+from kgdistill.storage.shards import read_records, write_records
 from kgdistill.teacher.masked import Masked
-from kgdistill.text.slots import relation_fault
+from kgdistill.text.slots import matched, relation_fault
 
 SEED = RelationSeed("capital_of", "<ENT0> is the capital of <ENT1>.", (("paris", "france"), ("tokyo", "japan")))
 PAIRS = (("paris", "france"), ("tokyo", "japan"), ("cairo", "egypt"), ("nairobi", "kenya"))
@@ -88,6 +91,49 @@ def test_candidates_are_taken_shortest_first_up_to_the_number_wanted() -> None:
     assert method.choose(["bbbb bbbb", "cc", "cc."], ["<ENT0> aaaa <ENT1>."]) == ["cc"]
     with pytest.raises(RecipeError):
         RelationPrompts(tries=0)
+
+
+def rewording(pairs: list[TextPair]) -> list[str]:
+    """The prompts that a teacher which only fills blanks gets of these pairs."""
+    with pytest.raises(StopIteration) as end:
+        next(RelationPrompts()(seed_reading(SEED, "x"), of_pairs(pairs), writes=False))
+    reading = end.value.value
+    assert {failure.reason for failure in reading.failures} <= {"unplaced"}
+    return [*reading.seed.prompts, *(f"refused: {failure.raw}" for failure in reading.failures)]
+
+
+def test_paraphrases_at_hand_become_prompts_whatever_they_are_about() -> None:
+    about_rome = TextPair("1", "It is from Rome that Italy is governed.", "Rome is the  capital of Italy.")
+    assert rewording([about_rome]) == ["It is from <ENT0> that <ENT1> is governed."]
+    with_slots = TextPair("2", SEED.definition, "<ENT1> has its government in <ENT0>")
+    assert rewording([with_slots]) == ["<ENT1> has its government in <ENT0>."]
+    lost = TextPair("3", "Rome is the capital of Italy.", "Rome is where they govern.")
+    assert rewording([lost]) == ["refused: Rome is where they govern."]
+    copy = TextPair("4", "Rome is the capital of Italy.", "Rome is the capital city of Italy.")
+    other = TextPair("5", "Rome is a town in Italy.", "In Italy there is a town called Rome.")
+    assert rewording([copy, other]) == []
+
+
+def test_paraphrases_at_hand_stand_beside_the_teachers_own() -> None:
+    pair = TextPair("1", "It is from Rome that Italy is governed.", "Rome is the capital of Italy.")
+    answer = {"Paris is the capital of france.": [Reply("France has a capital, namely Paris.")]}
+    reading = told(
+        RelationPrompts(rounds=1)(seed_reading(SEED, "x"), of_pairs([pair])),
+        lambda request: next((said for text, said in answer.items() if text in request.prompt), []),
+    )
+    assert isinstance(reading.seed, RelationSeed)
+    assert set(reading.seed.prompts) == {
+        "It is from <ENT0> that <ENT1> is governed.", "<ENT1> has a capital, namely <ENT0>.",
+    }  # fmt: skip
+
+
+def test_only_a_sentence_that_fills_a_prompt_has_its_names() -> None:
+    assert matched("<ENT1> has <ENT0> as its seat.", "the  Low Countries had ...") == ()
+    assert matched("<ENT1> has <ENT0> as its seat.", "The Low Countries has The Hague as its seat") == (
+        "The Hague", "The Low Countries",
+    )  # fmt: skip
+    assert matched("<ENT0> met <ENT1>.", f"{'very ' * 5}old Ann met Bo.") == ()
+    assert matched("<ENT0> met <ENT0>.", "Ann met Ann.") == ()
 
 
 # The search, against every pair of words of a real masked model
@@ -356,6 +402,35 @@ def test_running_again_asks_nothing_and_a_broken_off_run_ends_the_same(finished:
     assert {path: path.read_bytes() for path in finished.glob("*-????????/shards/*")} == before
     for path, lines in cut.items():
         assert sorted(path.read_bytes().splitlines(keepends=True)) == sorted(lines)
+
+
+def test_a_masked_teacher_gets_prompts_from_paraphrases_and_a_student(bert: Path, seeds: Path, tmp_path: Path) -> None:
+    """It writes none of its own: the recipe names where they come from, a file and the run that trained a student."""
+    pair = TextPair("1", "Rome is the capital of Italy.", "It is from Rome that Italy is governed.")
+    write_records(tmp_path / "known.jsonl", [pair, replace(pair, id="2", right="x", dropped=Drop("length", ""))])
+    settings = CometSettings(epochs=60, batch_tokens=256, learning_rate=1e-2, dropout=0.0, max_tokens=24)
+    student = Paraphraser.start(tiny_writer(tmp_path / "tiny", paired=False), settings)
+    said = [
+        (f"{city.capitalize()} is near {place}.", "paraphrase", f"By {place} lies {city}.") for city, place in PAIRS
+    ]
+    student.learn(said, said[:1], tmp_path / "checkpoints")
+    student.save_pretrained(tmp_path / "student")
+    given = list(of_student(tmp_path / "student", 3)("<ENT0> is near <ENT1>.", PAIRS[:1]))
+    assert given and all(names == PAIRS[0] for _, names in given)
+    plain = recipe(seeds, {"kind": "masked", "model": str(bert)}).plain
+    plain["relation_prompts"] |= {
+        "paraphrases": str(tmp_path / "known.jsonl"),
+        "paraphraser": str(tmp_path / "student"),
+    }
+    plain["stages"] = ["seeds", "relation_prompts", "prompt_weights"]
+    run(decode(plain, CATALOGUE), tmp_path / "out", workers=0, progress=Quiet())
+    readings = list(latest(tmp_path / "out", "readings").records(Reading))
+    prompts = {r.seed.relation: r.seed.prompts for r in readings if isinstance(r.seed, RelationSeed)}
+    assert "It is from <ENT0> that <ENT1> is governed." in prompts["capital_of"]
+    assert "without paraphrases" not in (tmp_path / "out" / "run.json").read_text()
+    plain["relation_prompts"] = {"paraphraser": str(tmp_path / "nowhere")}
+    with pytest.raises(KgdistillError, match="nowhere"):
+        run(decode(plain, CATALOGUE), tmp_path / "other", workers=0, progress=Quiet())
 
 
 def test_the_recipe_runs_with_a_causal_model(opt: Path, seeds: Path) -> None:

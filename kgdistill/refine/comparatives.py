@@ -20,6 +20,7 @@ from kgdistill.refine.rules import mark
 from kgdistill.refine.tagging import Tagged, Tagger
 from kgdistill.text import scales
 from kgdistill.text.comparatives import Comparison, behind_opening, parse
+from kgdistill.text.plurals import word_set
 
 PATTERNS = (
     "NOUN AUX DET ADJ",
@@ -28,7 +29,7 @@ PATTERNS = (
     "NOUN ADV VERB DET ADJ",
     "NOUN AUX ADV AUX ADJ",
 )
-_PLACES = frozenset("inside outside around up down out off over along below above underneath through".split())
+_PLACES = word_set("inside outside around up down out off over along below above underneath through")
 """Prepositions by their class that may also end what is said: "softer inside", "cools down"."""
 Relate = Callable[[Sequence[tuple[str, str]]], list[tuple[float, float]]]
 """Pairs of texts to (probability that the first entails the second, that it contradicts it)."""

@@ -31,11 +31,21 @@ from kgdistill.refine.paraphrases import (
 from kgdistill.refine.syntax import Parser, open_parser
 from kgdistill.stages.build import TEACHER
 from kgdistill.stages.entailment import entailment_fingerprint, open_entailment
+from kgdistill.storage.artifact import latest
 from kgdistill.storage.shards import write_bytes, write_records
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights
 
 PAIRS = "paraphrases.jsonl"
+
+
+def pairs_file(name: str) -> Path:
+    """The file of kept pairs: `name` itself where it is a `.jsonl`, else that of the finished run in this folder.
+
+    Raises RunFolderError where there is no such run, or none that has weighed its pairs.
+    """
+    path = Path(name).expanduser()
+    return path if path.suffix == ".jsonl" else latest(path, "paraphrases").folder / PAIRS
 
 
 def place(document: str, test: float) -> str:

@@ -3,38 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from kgdistill.contracts import Bench, Dialogue, ShardStage
-from kgdistill.generate.relation_prompts import RelationPrompts
+from kgdistill.generate.relation_prompts import RelationPrompts, Reword
 from kgdistill.generate.relations import Relations
 from kgdistill.judge.combine import Combine, combine
 from kgdistill.judge.consistency import NAME, Consistency, PromptWeights
-from kgdistill.records import Reading, RelationSeed
+from kgdistill.records import Reading, RelationSeed, TextPair, content_id
 from kgdistill.stages.build import TEACHER, booked, per_reading, reclaimed, settled
+from kgdistill.stages.paraphrases import pairs_file
+from kgdistill.storage.artifact import latest
+from kgdistill.storage.shards import read_records
+from kgdistill.storage.sources import fingerprint
+from kgdistill.teacher import weights
+from kgdistill.text.slots import filled, matched
 
 
 class WriteRelationPrompts(RelationPrompts, ShardStage, frozen=True, forbid_unknown_fields=True):
-    """More prompts for each relation, by a teacher that writes; see generate/relation_prompts.
+    """More prompts for each relation, by a teacher that writes, and by paraphrases; see generate/relation_prompts.
 
-    One that only fills blanks cannot: the relation keeps the prompts of its seed, and a note says so.
+    A teacher that only fills blanks writes none. Where no paraphrases are named either, the relation keeps the prompts
+    of its seed, and a note says so.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("readings",)
     gives: ClassVar[str] = "readings"
     uses: ClassVar[frozenset[str]] = TEACHER
 
+    paraphrases: str = ""
+    """Folder of a finished run with `weigh_paraphrases`, or a `.jsonl` file of text pairs (left, right): where one text
+    fills a prompt with any names, the other is a wording of it."""
+    paraphraser: str = ""
+    """Folder of a paraphrase student, or of a finished run that trained one: it rewords each filled prompt, `tries`
+    times."""
+
+    def fingerprint(self) -> str:
+        pairs = fingerprint(str(pairs_file(self.paraphrases))) if self.paraphrases else ""
+        return content_id(pairs, weights.fingerprint(student_folder(self.paraphraser)) if self.paraphraser else "")
+
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
-        if bench.teacher.card.fills:
+        writes, elsewhere = not bench.teacher.card.fills, self._elsewhere()
+        if not writes and elsewhere is None:
             for reading in records:
                 bench.note("relations without paraphrases (the teacher fills blanks and writes nothing)")
                 yield reading
             return
-        method = settled(self, bench)
+        method = partial(settled(self, bench), elsewhere=elsewhere, writes=writes)
         for reading in per_reading(records, method, bench):
             if isinstance(reading.seed, RelationSeed):
                 bench.note("prompts", 1 + len(reading.seed.prompts))
             yield booked(reading, bench)
+
+    def _elsewhere(self) -> Reword | None:
+        """The pairs and the student that this stage is told of, as one; None where it is told of neither."""
+        found: list[Reword] = []
+        if self.paraphrases:
+            found.append(of_pairs([pair for pair in read_records(pairs_file(self.paraphrases), TextPair) if pair.kept]))
+        if self.paraphraser:
+            found.append(of_student(student_folder(self.paraphraser), self.tries))
+        return (lambda prompt, tuples: (said for one in found for said in one(prompt, tuples))) if found else None
+
+
+def student_folder(name: str) -> Path:
+    """The folder of a paraphrase student: `name` itself, or where the finished run of this folder has it."""
+    path = Path(name).expanduser()
+    return latest(path, "paraphraser").folder if (path / "run.json").is_file() else path
+
+
+def of_pairs(pairs: list[TextPair]) -> Reword:
+    """Wordings out of pairs of texts, either way round."""
+    ways = [way for pair in pairs for way in ((pair.left, pair.right), (pair.right, pair.left))]
+
+    def reword(prompt: str, tuples: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        return ((other, names) for one, other in ways if (names := matched(prompt, one)))
+
+    return reword
+
+
+def of_student(folder: Path, samples: int) -> Reword:
+    """Wordings by a paraphrase student. Raises ModelError where there is none.
+
+    It needs no threads of its own: whoever calls it has a teacher open, which has set how many there are.
+    """
+    from kgdistill.distill.paraphraser import Paraphraser
+
+    student = Paraphraser.from_pretrained(folder)
+
+    def reword(prompt: str, tuples: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for names in tuples:
+            yield from ((said, names) for said in student.reword(filled(prompt, names), samples))
+
+    return reword
 
 
 class WeighRelationPrompts(PromptWeights, ShardStage, frozen=True, forbid_unknown_fields=True):

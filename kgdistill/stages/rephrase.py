@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -14,8 +13,7 @@ from kgdistill.distill.pairs import read_pairs, write_pairs
 from kgdistill.distill.rephrase import known_paraphrases, rephrase
 from kgdistill.errors import RecipeError
 from kgdistill.records import Pair, TextPair, content_id
-from kgdistill.stages.paraphrases import PAIRS
-from kgdistill.storage.artifact import latest
+from kgdistill.stages.paraphrases import PAIRS, pairs_file
 from kgdistill.storage.shards import read_records
 from kgdistill.storage.sources import fingerprint
 
@@ -37,17 +35,12 @@ class Rephrase(CorpusStage, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
     def fingerprint(self) -> str:
-        return fingerprint(str(self._file())) if self.paraphrases else ""
-
-    def _file(self) -> Path:
-        """Raises RecipeError, RunFolderError or SourceError."""
-        path = Path(self.paraphrases).expanduser()
-        return path if path.suffix == ".jsonl" else latest(path, "paraphrases").folder / PAIRS
+        return fingerprint(str(pairs_file(self.paraphrases))) if self.paraphrases else ""
 
     def run(self, records: Iterator[Pair], bench: Bench) -> None:
         if not self.paraphrases and not bench.has("paraphrases"):
             raise RecipeError("rephrase.paraphrases: name a run or file; no earlier stage gives paraphrases")
-        path = self._file() if self.paraphrases else bench.upstream("paraphrases") / PAIRS
+        path = pairs_file(self.paraphrases) if self.paraphrases else bench.upstream("paraphrases") / PAIRS
         known = known_paraphrases(read_records(path, TextPair))
         chance = random.Random(self.seed or bench.seed)
 

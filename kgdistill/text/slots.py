@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 
 from kgdistill.contracts import BLANK
 from kgdistill.records import RelationSeed, Seed
 
 SLOT = re.compile(r"<ENT(\d)>")
+LONGEST = 5
+"""Most words of a name that is looked for in a sentence."""
 _BEFORE = frozenset(" \"'“‘(")
 _ARTICLES = ("", "a", "the")
 _INFLECTIONS = (("", ""), ("being", "is"), ("being", "are"), ("ing", ""), ("ing", "e"))
@@ -158,6 +161,25 @@ def _lifted(text: str, names: Sequence[str]) -> str:
             return ""
         text = pattern.sub(f"<ENT{number}>", text)
     return text
+
+
+def matched(prompt: str, sentence: str) -> tuple[str, ...]:
+    """The names with which the sentence fills the prompt, or (). White space, case and the full stop count for nothing.
+
+    A name has at most `LONGEST` words, so that a short prompt does not fit every sentence.
+    """
+    if len(set(slots(prompt))) < len(slots(prompt)):
+        return ()
+    found = _filling(prompt).fullmatch(" ".join(sentence.split()).rstrip(" .!"))
+    return tuple(found[f"name{number}"] for number in range(len(slots(prompt)))) if found else ()
+
+
+@lru_cache(maxsize=256)
+def _filling(prompt: str) -> re.Pattern[str]:
+    pieces = SLOT.split(" ".join(prompt.split()).rstrip(" .!"))  # text, number, text, number … text
+    name = rf"\S+(?: \S+){{0,{LONGEST - 1}}}?"
+    pattern = "".join(f"(?P<name{p}>{name})" if at % 2 else re.escape(p) for at, p in enumerate(pieces))
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def name_fault(name: str, earlier: Sequence[str], prompts: Sequence[str], stop_words: frozenset[str]) -> str:
