@@ -313,6 +313,8 @@ def test_failures_in_a_result_decide_how_requests_are_counted(tmp_path: Path) ->
     list(table.converse(talks))
     account = table.account
     assert (account.kept, account.rejected, account.failed) == (5, {"low rouge": 1}, {"malformed": 2})
+    assert (account.samples, account.answered, account.lost) == (10, 10, {})
+    assert account.refused == {"low rouge": 2, "malformed": 3}, "of replies, not of requests"
     assert not table.failures, "the result carries them already"
 
 
@@ -374,10 +376,12 @@ def test_ledgers_are_merged_and_survive_a_round_trip() -> None:
     one.account("a").planned, one.account("a").failed = 2, {"cut": 2}
     two.account("a").planned, two.account("a").failed = 2, {"cut": 1, "broken": 1}
     two.account("b").seconds = 1.5
+    one.account("a").lost, two.account("a").lost = {"cut": 1}, {"cut": 1}
     one.merge(Ledger.from_dict(two.to_dict()))
     one.check()
     assert one.account("a").planned == one.account("a").failures == 4
     assert one.account("a").failed == {"broken": 1, "cut": 3} and one.account("b").seconds == 1.5
+    assert one.account("a").lost == {"cut": 2}
     assert Ledger.from_dict(one.to_dict()) == one
     one.account("a").kept += 1
     with pytest.raises(KgdistillError, match="ledger of a does not add up"):
@@ -407,6 +411,7 @@ def test_scripted_failures_and_cuts_reach_the_ledger(tmp_path: Path) -> None:
     list(table.converse(turns(f"word {n}", 1) for n in range(400)))
     account = table.account
     assert account.planned == 400
+    assert account.samples == 400 == account.answered + sum(account.lost.values()) and not account.refused
     assert 50 <= account.failed["endpoint"] <= 150 and 40 <= account.failed["cut"] <= 160
     assert Counter(failure.reason for failure in table.failures) == Counter(account.failed)
 

@@ -36,6 +36,12 @@ class StageState(Struct):
     cached: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
+    samples: int = 0
+    """Replies that the requests asked for; `answered` of them came, the others were `lost`, and of those that came some
+    were `refused`: could not be read, or broke a rule of the method."""
+    answered: int = 0
+    lost: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
     failures: int = 0
     """Failure records of kind "failed"."""
     rejections: int = 0
@@ -110,6 +116,8 @@ def enter(stage: StageState, artifact: Artifact) -> Report:
     stage.reasons, stage.notes = total.reasons, total.notes
     stage.planned, stage.kept, stage.cached = account.planned, account.kept, account.cached
     stage.rejected, stage.failed = account.rejected, account.failed
+    stage.samples, stage.answered = account.samples, account.answered
+    stage.lost, stage.refused = account.lost, account.refused
     stage.prompt_tokens, stage.cached_tokens = account.prompt_tokens, account.cached_tokens
     stage.reply_tokens = account.reply_tokens
     return total

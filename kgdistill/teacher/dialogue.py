@@ -256,7 +256,8 @@ class _Driver(Generic[Result]):
             if isinstance(failure, Failure):
                 named.setdefault(failure.request, []).append(failure)
         for question in talk.questions:
-            self.account.settle(question.samples, question.failures + named.get(question.key, []), question.cached)
+            refused = named.get(question.key, [])
+            self.account.settle(question.samples, question.heard, question.failures, refused, question.cached)
         self.results[talk.position] = result
         self.talks.discard(talk)
 

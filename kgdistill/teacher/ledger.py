@@ -12,9 +12,14 @@ from msgspec import Struct, field
 from kgdistill.errors import BudgetSpent, KgdistillError
 from kgdistill.records import Failure
 
+COSTS = ("prompt_tokens", "cached_tokens", "reply_tokens", "seconds")
+
 
 class Account(Struct, omit_defaults=True):
-    """One stage's requests and their cost. Every planned request ends as exactly one of the four."""
+    """One stage's requests and their cost. Every planned request ends as exactly one of the four.
+
+    A request asks for samples, of which some may be lost or refused while it is kept: they are counted beside it.
+    """
 
     planned: int = 0
     kept: int = 0
@@ -24,6 +29,14 @@ class Account(Struct, omit_defaults=True):
     """By reason: the reply was read, and refused by a rule of the method."""
     failed: dict[str, int] = field(default_factory=dict)
     """By reason: no usable reply."""
+    samples: int = 0
+    """Replies that the planned requests asked for."""
+    answered: int = 0
+    """Those of them that came, and came whole; `samples` less `answered` were lost."""
+    lost: dict[str, int] = field(default_factory=dict)
+    """By reason, where it is known: a search under clauses may find fewer than it was asked for."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """By reason: of those that came, what the method could not read or refused by a rule."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     """Those of the prompt tokens that a prefix cache served."""
@@ -40,8 +53,20 @@ class Account(Struct, omit_defaults=True):
         """Requests that failed, whatever the reason; set against `planned` for the tolerance."""
         return sum(self.failed.values())
 
-    def settle(self, samples: int, failures: Sequence[Failure], cached: bool) -> None:
-        """Enter how a request ended: failed or rejected when none of its samples came through, else kept or cached."""
+    def settle(
+        self, samples: int, heard: int, lost: Sequence[Failure], refused: Sequence[Failure], cached: bool
+    ) -> None:
+        """Enter how a request ended: failed or rejected when none of its samples came through, else kept or cached.
+
+        `heard` of its samples came. `lost` has a failure for each that did not, or for every one where the whole
+        dialogue broke; `refused` are those that the method found itself.
+        """
+        self.samples += samples
+        self.answered += heard
+        missing = samples - heard
+        _count(self.lost, lost[:missing])
+        _count(self.refused, (*lost[missing:], *refused)[:heard])
+        failures = (*lost, *refused)
         if failures and len(failures) >= samples:
             worst = min(failures, key=lambda failure: failure.kind)  # "failed" sorts before "rejected"
             reasons = self.failed if worst.kind == "failed" else self.rejected
@@ -53,10 +78,16 @@ class Account(Struct, omit_defaults=True):
 
     def add(self, other: Account) -> None:
         """Add another account's numbers to this one."""
-        for name in ("planned", "kept", "cached", "prompt_tokens", "cached_tokens", "reply_tokens", "seconds"):
+        for name in ("planned", "kept", "cached", "samples", "answered", *COSTS):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.rejected = dict(sorted((Counter(self.rejected) + Counter(other.rejected)).items()))
-        self.failed = dict(sorted((Counter(self.failed) + Counter(other.failed)).items()))
+        for name in ("rejected", "failed", "lost", "refused"):
+            both = Counter(getattr(self, name)) + Counter(getattr(other, name))
+            setattr(self, name, dict(sorted(both.items())))
+
+
+def _count(reasons: dict[str, int], failures: Sequence[Failure]) -> None:
+    for failure in failures:
+        reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
 
 
 class Ledger(Struct):

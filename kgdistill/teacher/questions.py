@@ -25,6 +25,8 @@ class Question:
     replies: list[Reply] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     """One for each sample that did not come."""
+    heard: int = 0
+    """How many replies were handed over."""
     again: bool = False
     """Its cut samples have been asked for once more."""
 
@@ -62,7 +64,7 @@ class Question:
     def hand_over(self) -> list[Reply]:
         """The usable replies, which this question then forgets."""
         found = [msgspec.structs.replace(reply, request=self.key) for reply in self.replies]
-        self.replies = []
+        self.replies, self.heard = [], len(found)
         return found
 
     def _lose(self, cut: list[Reply], reason: str, message: str) -> None:
