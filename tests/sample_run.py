@@ -182,6 +182,8 @@ def stage(run: Path, name: str, gives: str, records: int = 0) -> dict[str, Any]:
     line: dict[str, Any] = {"name": name, "kind": name, "gives": gives, "folder": folder, "done": True}
     if name == "refine":
         line |= {"planned": 420, "kept": 380, "cached": 20, "rejected": {"low rouge": 8}, "failed": {"malformed": 12}}
+        line |= {"samples": 1640, "answered": 1600, "lost": {"cut": 40}, "refused": {"malformed": 60, "low rouge": 8}}
+        line |= {"reasons": {"malformed": 60, "low rouge": 8, "cut": 40, "no entity": 17}}
         line |= {"prompt_tokens": 81234, "cached_tokens": 30211, "reply_tokens": 20417}
     return {"records": records, "planned": 0, "kept": 0, "cached": 0, "prompt_tokens": 0, "cached_tokens": 0} | {
         "rejected": {},

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections import Counter
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from kgdistill.engine.progress import Quiet
 from kgdistill.engine.recipe import Recipe, decode
 from kgdistill.engine.runner import run
 from kgdistill.errors import KgdistillError, RecipeError
+from kgdistill.evaluate.findings import read_run
+from kgdistill.evaluate.funnel import funnel
 from kgdistill.evaluate.report import write_report
 from kgdistill.records import Entity, Fact, Failure, Pair, Rewording, Span, TextPair
 from kgdistill.stages.paraphrases import PAIRS
@@ -96,6 +101,35 @@ def test_bad_contexts_and_replies_are_recorded_and_what_is_skipped_says_so(finis
 def test_the_report_shows_what_each_filter_left(finished: Path) -> None:
     page = write_report(finished).read_text(encoding="utf-8")
     assert "What each filter left of the pairs" in page and "of those before" in page
+
+
+def test_the_report_counts_pairs_and_their_cost_and_shows_some(finished: Path) -> None:
+    page = write_report(finished).read_text(encoding="utf-8")
+    pairs = [pair for record in latest(finished, "rewordings").records(Rewording) for pair in record.pairs]
+    kept = [pair for pair in pairs if pair.kept]
+    stages = json.loads((finished / "run.json").read_text())["stages"]
+    tokens = sum(stage["prompt_tokens"] + stage["reply_tokens"] for stage in stages)
+    assert f"<b>{len(pairs)}</b><span>pairs made" in page and f"<b>{len(kept)}</b><span>pairs kept" in page
+    assert f"{tokens / len(kept):,.0f} per kept pair" in page
+    shown = page[page.index("Pairs that say the same") : page.index("What was dropped, and why")]
+    assert any(escape(pair.left) in shown and escape(pair.right) in shown for pair in kept)
+    dropped = page[page.index("What was dropped, and why") : page.index('<section id="failures">')]
+    for rule in {pair.dropped.rule for pair in pairs if pair.dropped}:
+        assert f'<th scope="row">{rule}</th>' in dropped
+    for gone in ("per chunk", "claims", "Do long documents", "From question to fact"):
+        assert gone not in page
+
+
+def test_the_funnel_counts_replies_and_says_why_they_were_refused(finished: Path) -> None:
+    """It once said "8 answered, 8 used, 0 rejected" beside a table of refused samples."""
+    found = failures(finished)
+    refused = Counter(failure.reason for failure in found if failure.request)
+    [sentences] = [group for group in funnel(read_run(finished)) if group.heading == "Replies to sentences"]
+    planned, answered, parsed = sentences.steps
+    assert (planned.count, answered.count) == (8 * 12, 8 * 12)
+    assert parsed.count == answered.count - refused.total() and refused["unfinished"]
+    assert all(f"{reason} {count}" in parsed.note for reason, count in refused.items())
+    assert "overlong 1" in sentences.note and "overlong" not in parsed.note
 
 
 def test_the_notebook_runs_on_it(

@@ -15,15 +15,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_run import DATA, HOSTILE, make_run
+from msgspec.structs import replace
+from sample_run import DATA, HOSTILE, make_run, sample_readings
 
 from kgdistill.errors import RunFolderError, StorageError
 from kgdistill.evaluate.figures import Axis, Series, chart, from_zero, histogram
-from kgdistill.evaluate.findings import EDGES, Edge, read_run
+from kgdistill.evaluate.findings import EDGES, Edge, Reason, Run, gather, read_run
+from kgdistill.evaluate.found_pairs import gather_pairs
+from kgdistill.evaluate.funnel import funnel
 from kgdistill.evaluate.graph_picture import MOST, draw
 from kgdistill.evaluate.highlight import AROUND, segments
 from kgdistill.evaluate.report import write_report
-from kgdistill.records import Document, Evidence, Span, Triple
+from kgdistill.records import Document, Drop, Evidence, Passage, Rewording, Span, TextPair, Triple
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 DRAWN = {"line", "circle", "rect", "path", "polyline"}
@@ -83,6 +86,44 @@ def test_everything_is_there(finished: str) -> None:
     assert contains(page.text, "malformed") and contains(page.text, "low rouge")
 
 
+def test_the_funnel_says_where_replies_were_lost_and_refused(finished: str) -> None:
+    page = Page(finished)
+    for text in (
+        "Replies to refine",
+        "lost: cut 40",
+        "refused: malformed 60, low rouge 8",
+        "no entity 17",
+        "dropped: ",
+    ):
+        assert contains(page.text, text), text
+
+
+def test_replies_lead_to_what_a_stage_keeps_of_them() -> None:
+    """Events: what could be read is ranked, and repeats and the unlikely are set aside."""
+    stage = {"name": "events", "planned": 2, "cached": 1, "samples": 20, "answered": 17, "lost": {"cut": 2}}
+    stage |= {"refused": {"malformed": 3}, "reasons": {"malformed": 3, "cut": 2, "duplicate": 4, "empty": 1}}
+    reasons = (
+        Reason("events", "failed", "malformed", 3, 3),
+        Reason("events", "failed", "cut", 2, 2),
+        Reason("events", "rejected", "duplicate", 4, 4),
+        Reason("events", "rejected", "empty", 1),  # a bad seed, and no reply
+        Reason("infer", "rejected", "duplicate", 9, 9),
+    )
+    old = {"name": "judge", "planned": 5, "failed": {"endpoint": 1}, "rejected": {"low": 2}}
+    state = {"stages": [stage, {"name": "store", "planned": 0}, old]}
+    first, second = funnel(Run(state, None, (), {}, "", None, None, reasons))
+    assert [(step.name, step.count, step.note) for step in first.steps] == [
+        ("planned", 20, "replies, in 2 requests, 1 of them answered before"),
+        ("answered", 17, "lost: cut 2, without a reason 1"),
+        ("parsed", 14, "refused: malformed 3"),
+        ("kept", 10, "set aside: duplicate 4"),
+    ]
+    assert first.note == "Besides these replies, recorded by reason: empty 1"
+    assert [(step.name, step.count, step.note) for step in second.steps] == [
+        ("planned", 5, "requests"), ("answered", 4, "failed: endpoint 1"), ("used", 2, "rejected: low 2"),
+    ]  # fmt: skip
+
+
 def test_the_counts_are_those_of_the_readings(tmp_path: Path) -> None:
     found = read_run(make_run(tmp_path / "run")).found
     assert found is not None
@@ -91,6 +132,19 @@ def test_the_counts_are_those_of_the_readings(tmp_path: Path) -> None:
     assert sum(length.kept for length in found.lengths) == found.kept
     assert sum(map(sum, found.scores.values())) == found.claims
     assert len({example.document.id for example in found.facts}) == len(found.facts) == 12
+
+
+def test_the_same_claim_and_the_same_pair_in_two_documents() -> None:
+    """What a model says has the same id wherever it says it."""
+    one = sample_readings()[0]
+    found = gather([one, replace(one, document=replace(one.document, id="copy"))])
+    assert found.documents == 2 and len({example.document.id for example in found.facts}) == 2
+    copied = TextPair("2", "x", "x", "student", dropped=Drop("wording", ""))
+    pairs = (TextPair("1", "It rained.", "Rain fell.", "sentences"), copied)
+    known = [Rewording(Document(name, "x", "x"), (Passage("x", pairs=pairs),)) for name in "ab"]
+    both = gather_pairs(known)
+    assert (both.made, both.kept, both.dropped) == (4, 2, {"wording": 2})
+    assert [example.document for example in both.kept_examples] == ["a"] and len(both.drops["wording"]) == 2
 
 
 def test_it_stands_alone(finished: str, hostile: str) -> None:

@@ -14,11 +14,12 @@ from msgspec import Struct, field
 from kgdistill.errors import KgdistillError, StorageError
 from kgdistill.evaluate.benchmark import Benchmark
 from kgdistill.evaluate.comparison import Comparison, read_comparison
+from kgdistill.evaluate.found_pairs import FoundPairs, gather_pairs
 from kgdistill.evaluate.reliability import Reliability
 from kgdistill.evaluate.review import Reviewed
 from kgdistill.evaluate.review import measure as review_figures
 from kgdistill.evaluate.scores import Scores
-from kgdistill.records import Chunk, Claim, Document, Failure, Merge, Reading
+from kgdistill.records import Chunk, Claim, Document, Failure, Merge, Reading, Rewording
 from kgdistill.storage.artifact import Artifact, latest, run_state
 from kgdistill.storage.review import FILE, read_review
 from kgdistill.storage.shards import read_records
@@ -92,7 +93,7 @@ class Found(Struct):
 def gather(readings: Iterable[Reading]) -> Found:
     """Read all readings once, keeping counts and the examples that the report shows."""
     found = Found()
-    facts: list[tuple[tuple[float, str], Example]] = []
+    facts: list[tuple[tuple[float, str, str], Example]] = []
     for reading in readings:
         found.documents += 1
         if reading.set_aside:
@@ -102,13 +103,14 @@ def gather(readings: Iterable[Reading]) -> Found:
         found.seeds += reading.seed is not None
         found.chunks += len(reading.chunks)
         found.lengths.append(Length(len(words(reading.document.text)), len(claims), sum(c.kept for c in claims)))
-        best: tuple[tuple[float, str], Example] | None = None
+        best: tuple[tuple[float, str, str], Example] | None = None
         for graph in reading.chunks:
             for claim in graph.claims:
                 example = Example(claim, reading.document, graph.chunk)
                 _count(claim, found)
                 _pick(example, found)
-                ranked = (_showable(claim), claim.id), example
+                # What a model says has the same id in every document that it says it of.
+                ranked = (_showable(claim), claim.id, reading.document.id), example
                 if ranked[0][0] > 0 and (best is None or ranked[0] > best[0]):
                     best = ranked
             for entity in graph.entities:
@@ -174,6 +176,8 @@ class Reason(Struct):
     kind: str
     reason: str
     count: int = 0
+    replies: int = 0
+    """How many of them name the request whose reply they refuse."""
     examples: list[Failure] = field(default_factory=list)
 
 
@@ -194,6 +198,7 @@ class Run(Struct, frozen=True):
 
     state: dict[str, Any]
     found: Found | None
+    """None also where a run makes pairs of texts, and no claims."""
     merges: tuple[Merge, ...]
     calibration: dict[str, Reliability]
     """Reliability "before" and "after" calibration."""
@@ -205,6 +210,7 @@ class Run(Struct, frozen=True):
     """Tables that stages left: sets of claims side by side."""
     reviewed: Reviewed | None = None
     """What people's review says of it, where there is one."""
+    pairs: FoundPairs | None = None
 
 
 def read_run(run: Path) -> Run:
@@ -213,10 +219,13 @@ def read_run(run: Path) -> Run:
     readings = _latest(run, "readings")
     names = _latest(run, "names")
     calibration, note = _calibration(_latest(run, "calibration"))
+    rewordings = _latest(run, "rewordings")
+    pairs = gather_pairs(rewordings.records(Rewording)) if rewordings else None
+    found = gather(readings.records(Reading)) if readings else None
     scores, benchmark = _latest(run, "scores"), _latest(run, "benchmark")
     return Run(
         state=state,
-        found=gather(readings.records(Reading)) if readings else None,
+        found=None if found and pairs and not found.claims else found,
         merges=tuple(read_records(names.folder / "merges.jsonl", Merge)) if names else (),
         calibration=calibration,
         calibration_note=note,
@@ -225,6 +234,7 @@ def read_run(run: Path) -> Run:
         failures=tuple(_failures(run, state)),
         comparisons=tuple(_comparisons(run, state)),
         reviewed=_reviewed(run, readings),
+        pairs=pairs,
     )
 
 
@@ -272,6 +282,7 @@ def _failures(run: Path, state: dict[str, Any]) -> Iterator[Reason]:
             key = (stage["name"], failure.kind, failure.reason)
             reason = reasons.setdefault(key, Reason(*key))
             reason.count += 1
+            reason.replies += bool(failure.request)
             if len(reason.examples) < FAILURES:
                 reason.examples.append(failure)
     yield from sorted(reasons.values(), key=lambda reason: (reason.kind, -reason.count))

@@ -19,6 +19,7 @@ from kgdistill.evaluate.benchmark_table import CAPTION, pace
 from kgdistill.evaluate.curves import curves
 from kgdistill.evaluate.figures import interval
 from kgdistill.evaluate.findings import MERGES, Run, read_run
+from kgdistill.evaluate.funnel import funnel
 from kgdistill.evaluate.graph_picture import draw
 from kgdistill.evaluate.highlight import segments
 from kgdistill.records import Document, Merge
@@ -67,7 +68,8 @@ def _page(found: Run, run: Path) -> str:
         benchmark=found.benchmark,
         benchmark_caption=CAPTION,
         totals=_totals(found),
-        funnel=_funnel(found),
+        pairs=found.pairs,
+        funnel=funnel(found),
         picture=draw(found.found.edges, found.found.types) if found.found else None,
         curves=curves(found),
         merges=_merges(found.merges),
@@ -163,49 +165,6 @@ def _totals(run: Run) -> Totals:
     names = ("planned", "kept", "cached", "prompt_tokens", "cached_tokens", "reply_tokens")
     sums = {name: int(added(name)) for name in names}
     return Totals(**sums, **ends, seconds=float(run.state.get("seconds", 0.0)))
-
-
-class Step(Struct, frozen=True):
-    """One bar of the funnel: `share` of the widest bar of its group."""
-
-    name: str
-    count: int
-    share: float
-    note: str = ""
-
-
-def _funnel(run: Run) -> list[tuple[str, list[Step]]]:
-    """Requests from planned to answered, and claims from generated to kept: two things counted, two groups."""
-    totals, found = _totals(run), run.found
-    groups: list[tuple[str, list[Step]]] = []
-    if totals.planned:
-        used = totals.kept + totals.cached
-        asked = [
-            Step("planned", totals.planned, 1.0),
-            Step(
-                "answered",
-                used + totals.rejected,
-                (used + totals.rejected) / totals.planned,
-                f"{totals.failed:,} failed",
-            ),
-            Step("used", used, used / totals.planned, f"{totals.rejected:,} read and rejected"),
-        ]
-        groups.append(("Requests to the teacher", asked))
-    if found and found.claims:
-        counts = [
-            ("claims", found.claims),
-            *([] if found.seeds else [("grounded", found.grounded)]),
-            ("judged", found.judged),
-            ("kept", found.kept),
-        ]
-        notes = {
-            "claims": "what the teacher wrote",
-            "grounded": "found in the document's own words",
-            "judged": "given a score" if found.seeds else "grounded, and given a score",
-            "kept": f"{found.negated:,} of them negated, {found.hedged:,} hedged",
-        }
-        groups.append(("Claims", [Step(name, n, n / found.claims, notes[name]) for name, n in counts]))
-    return groups
 
 
 def _merges(merges: Sequence[Merge]) -> list[tuple[str, int, list[Merge]]]:
