@@ -53,6 +53,7 @@ LATE = {
     "kgdistill/stages/paraphrases.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/comet.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/stages/entailment.py": "a stage's settings are read without torch, its training is not",
+    "kgdistill/stages/relations.py": "a stage's settings are read without torch, a paraphrase student is not",
     "kgdistill/stages/segmenter.py": "a stage's settings are read without torch, its training is not",
     "kgdistill/distill/spacy_component.py": "spaCy finds the component by its entry point, long before it is used",
 }
