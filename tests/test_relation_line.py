@@ -381,7 +381,9 @@ def test_the_recipe_harvests_with_a_masked_model(finished: Path) -> None:
         rows = list(graph.query("SELECT DISTINCT ?text WHERE { ?claim kgd:utterance/kgd:prompt/kgd:text ?text }"))
         assert any("The capital of <ENT1> is <ENT0>." in row["text"].value for row in rows)
     assert "without paraphrases" in (finished / "run.json").read_text()
-    assert "capital of" in write_report(finished).read_text(encoding="utf-8")
+    page = write_report(finished).read_text(encoding="utf-8")
+    assert "capital of" in page and "Replies to harvest" in page and " per seed" in page
+    assert "Do long documents" not in page and "per chunk" not in page
 
 
 def test_running_again_asks_nothing_and_a_broken_off_run_ends_the_same(finished: Path, bert: Path, seeds: Path) -> None:

@@ -88,7 +88,7 @@ def _density(run: Run) -> Curve | None:
         gold = [((band.shortest + band.longest) / 2, band.gold_per_100_words) for band in rows[0].bands]
         lines.append(Series("gold", gold, "gold"))
         of = f"the {run.scores.documents} documents scored"
-    elif run.found and run.found.lengths:
+    elif run.found and run.found.lengths and not run.found.seeds:  # a seed has no length to speak of
         lines = _bands_read(run.found.lengths)
         of = f"all {len(run.found.lengths)} documents read"
     if not lines:

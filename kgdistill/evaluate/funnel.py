@@ -82,13 +82,14 @@ def _requests(stage: Mapping[str, Any]) -> Group:
 
 def _claims(found: Found) -> Group:
     status = [f"{count:,} {name}" for count, name in ((found.negated, "negated"), (found.hedged, "hedged")) if count]
-    kept = _said("dropped", found.dropped, found.claims - found.kept)
+    notes = [_said("dropped", found.dropped, found.claims - found.kept)]
+    notes += [f"{' and '.join(status)} of those kept"] if status else []
     scored = "given a score" if found.seeds else "grounded, and given a score"
     counts = [
         ("claims", found.claims, "what the teacher wrote, the same of several replies once"),
         *([] if found.seeds else [("grounded", found.grounded, "found in the document's own words")]),
         *([("judged", found.judged, scored)] if found.judged else []),
-        ("kept", found.kept, kept + (f"; of these {' and '.join(status)}" if status else "")),
+        ("kept", found.kept, "; ".join(filter(None, notes))),
     ]
     return Group("Claims", _steps(counts))
 
