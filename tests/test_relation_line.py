@@ -425,13 +425,15 @@ def test_a_masked_teacher_gets_prompts_from_paraphrases_and_a_student(bert: Path
         "paraphraser": str(tmp_path / "student"),
     }
     plain["stages"] = ["seeds", "relation_prompts", "prompt_weights"]
+    for gone in ("harvest", "consistency", "refine"):
+        del plain[gone]
     run(decode(plain, CATALOGUE), tmp_path / "out", workers=0, progress=Quiet())
     readings = list(latest(tmp_path / "out", "readings").records(Reading))
     prompts = {r.seed.relation: r.seed.prompts for r in readings if isinstance(r.seed, RelationSeed)}
     assert "It is from <ENT0> that <ENT1> is governed." in prompts["capital_of"]
     assert "without paraphrases" not in (tmp_path / "out" / "run.json").read_text()
     plain["relation_prompts"] = {"paraphraser": str(tmp_path / "nowhere")}
-    with pytest.raises(KgdistillError, match="nowhere"):
+    with pytest.raises(KgdistillError, match="nowhere: no paraphrase student"):
         run(decode(plain, CATALOGUE), tmp_path / "other", workers=0, progress=Quiet())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from kgdistill.contracts import Bench, Dialogue, ShardStage
+from kgdistill.errors import RecipeError
 from kgdistill.generate.relation_prompts import RelationPrompts, Reword
 from kgdistill.generate.relations import Relations
 from kgdistill.judge.combine import Combine, combine
@@ -68,9 +69,15 @@ class WriteRelationPrompts(RelationPrompts, ShardStage, frozen=True, forbid_unkn
 
 
 def student_folder(name: str) -> Path:
-    """The folder of a paraphrase student: `name` itself, or where the finished run of this folder has it."""
+    """The folder of a paraphrase student: `name` itself, or where the finished run of this folder has it.
+
+    Raises RecipeError where there is none, RunFolderError for a run that trained none.
+    """
     path = Path(name).expanduser()
-    return latest(path, "paraphraser").folder if (path / "run.json").is_file() else path
+    folder = latest(path, "paraphraser").folder if (path / "run.json").is_file() else path
+    if not (folder / "config.json").is_file():
+        raise RecipeError(f"relation_prompts.paraphraser: {name}: no paraphrase student and no run that trained one")
+    return folder
 
 
 def of_pairs(pairs: list[TextPair]) -> Reword:
