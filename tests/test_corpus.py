@@ -128,7 +128,7 @@ def test_facts_are_well_formed_and_said_once(gold: dict[str, Any]) -> None:
 def test_no_document_is_about_a_subject_of_the_seed(documents: dict[str, Document], gold: dict[str, Any]) -> None:
     seed = [
         json.loads(line)
-        for file in (DATA / "seed").glob("pairs_*.jsonl")
+        for file in DATA.glob("*/pairs_*.jsonl")
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
     taught = {normal(document["title"]) for document in seed}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 SEED = Path(__file__).parents[1] / "data" / "seed"
-FILES = [*sorted(SEED.glob("pairs_*.jsonl")), SEED / "example.jsonl"]
+FILES = [*sorted(SEED.glob("pairs_*.jsonl")), *sorted((SEED.parent / "unread").glob("*.jsonl")), SEED / "example.jsonl"]
 FACT_KEYS = {"proposition", "subject", "relation", "object", "negated", "hedged"}
 
 pytestmark = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
