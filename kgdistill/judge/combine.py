@@ -81,11 +81,12 @@ def _pool(heard: list[tuple[float, float]], how: str) -> float:
     if how == "product":
         return float(math.prod(score ** (weight / total) for weight, score in heard))
     if how == "logistic":
-        odds = math.fsum(weight / total * _log_odds(score) for weight, score in heard)
+        odds = math.fsum(weight / total * log_odds(score) for weight, score in heard)
         return 1 / (1 + math.exp(-odds))
     return math.fsum(weight * score for weight, score in heard) / total
 
 
-def _log_odds(score: float) -> float:
-    inside = min(1 - FLOOR, max(FLOOR, score))
+def log_odds(score: float, floor: float = FLOOR) -> float:
+    """Of a score kept `floor` away from 0 and 1."""
+    inside = min(1 - floor, max(floor, score))
     return math.log(inside / (1 - inside))

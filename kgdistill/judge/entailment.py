@@ -16,6 +16,8 @@ from kgdistill.text.overlap import contains
 
 EMBEDDED = "kgdistill-mini-entailment"
 """Name of our own classifier: `pipelines/mini_entailment.toml` makes it."""
+LABELS = ("entailment", "neutral", "contradiction")
+"""What a classifier of ours says of a pair, in this order."""
 NAME = "entailment"
 """Name of its verdicts."""
 MARKED = "marks_new_pieces"

@@ -17,9 +17,8 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from kgdistill.errors import ModelError, RecipeError
 from kgdistill.judge import eight_bit
-from kgdistill.judge.entailment import MARKED, Entailment, encode
+from kgdistill.judge.entailment import LABELS, MARKED, Entailment, encode
 
-LABELS = ("entailment", "neutral", "contradiction")
 Labelled = tuple[str, str, str]
 """(premise, hypothesis, one of LABELS)"""
 

@@ -15,12 +15,12 @@ import msgspec
 from msgspec import Struct
 
 from kgdistill.errors import ModelError
-from kgdistill.judge.entailment import Entailment
+from kgdistill.judge.combine import log_odds
+from kgdistill.judge.entailment import LABELS, Entailment
 from kgdistill.storage.shards import write_bytes
 
 FILE = "joint.json"
 """Beside the classifier, where it has been fitted to a reader."""
-LABELS = ("entailment", "neutral", "contradiction")
 Pairs = Sequence[tuple[str, str]]
 Read = Callable[[Pairs], Sequence[Sequence[float]]]
 """What a reader measures of each (premise, hypothesis)."""
@@ -60,7 +60,7 @@ class JointEntailment:
 def rows(classifier: Entailment, read: Read, pairs: Pairs) -> list[list[float]]:
     """What the rule weighs of each pair: two log-odds of the classifier, then the reader's measures."""
     said, measured = classifier.score(pairs), read(pairs)
-    return [[*map(_log_odds, one), *other] for one, other in zip(said, measured, strict=True)]
+    return [[*(log_odds(score, _FLOOR) for score in one), *other] for one, other in zip(said, measured, strict=True)]
 
 
 def fit(table: Sequence[Sequence[float]], labels: Sequence[str], reader: str, measures: Sequence[str]) -> Joint:
@@ -95,8 +95,3 @@ def read_joint(folder: Path) -> Joint | None:
 
 def _rounded(values: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(map(float, row)) for row in values.round(5))
-
-
-def _log_odds(score: float) -> float:
-    inside = min(1 - _FLOOR, max(_FLOOR, score))
-    return math.log(inside / (1 - inside))

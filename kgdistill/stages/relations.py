@@ -43,7 +43,7 @@ class WriteRelationPrompts(RelationPrompts, ShardStage, frozen=True, forbid_unkn
 
     def fingerprint(self) -> str:
         pairs = fingerprint(str(pairs_file(self.paraphrases))) if self.paraphrases else ""
-        return content_id(pairs, weights.fingerprint(student_folder(self.paraphraser)) if self.paraphraser else "")
+        return content_id(pairs, weights.fingerprint(paraphraser_folder(self.paraphraser)) if self.paraphraser else "")
 
     def run(self, records: Iterator[Reading], bench: Bench) -> Iterator[Reading]:
         writes, elsewhere = not bench.teacher.card.fills, self._elsewhere()
@@ -64,11 +64,11 @@ class WriteRelationPrompts(RelationPrompts, ShardStage, frozen=True, forbid_unkn
         if self.paraphrases:
             found.append(of_pairs([pair for pair in read_records(pairs_file(self.paraphrases), TextPair) if pair.kept]))
         if self.paraphraser:
-            found.append(of_student(student_folder(self.paraphraser), self.tries))
+            found.append(of_student(paraphraser_folder(self.paraphraser), self.tries))
         return (lambda prompt, tuples: (said for one in found for said in one(prompt, tuples))) if found else None
 
 
-def student_folder(name: str) -> Path:
+def paraphraser_folder(name: str) -> Path:
     """The folder of a paraphrase student: `name` itself, or where the finished run of this folder has it.
 
     Raises RecipeError where there is none, RunFolderError for a run that trained none.
