@@ -19,13 +19,14 @@ from transformers import AutoTokenizer
 from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.students import span_training
 from kgdistill.distill.students.span import SpanStudent
-from kgdistill.distill.students.span_examples import examples
-from kgdistill.distill.students.span_learning import overlaps, said_loss
+from kgdistill.distill.students.span_examples import Example, examples
+from kgdistill.distill.students.span_learning import said_loss
+from kgdistill.distill.students.span_passages import overlaps
 from kgdistill.distill.students.span_reading import Curve
 from kgdistill.distill.students.words import read_words, shape, windows
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError
-from kgdistill.records import Extraction, Fact
+from kgdistill.records import Extraction, Fact, Pair
 from kgdistill.text.split import sentence_spans
 
 TOKENIZER = AutoTokenizer.from_pretrained(model_folder())
@@ -173,10 +174,36 @@ def test_a_student_s_setting_says_how_much_silence_counts(tmp_path: Path) -> Non
     losses = []
     for silence in (1.0, 0.5, 0.0):
         made.settings = replace(made.settings, silence=silence)
-        losses.append(span_training.batch_losses(made, [(each, one.text) for each in found], random.Random(0)))
+        losses.append(span_training.losses_of(made, [(each, one.text) for each in found], random.Random(0)))
     for part in ("mention", "object", "fact"):
         whole, half, none = (float(loss[part].detach()) for loss in losses)
         assert 0 < none < whole and half == pytest.approx((whole + none) / 2, rel=0.02)
+
+
+def cases(*pairs: Pair) -> list[tuple[Example, str]]:
+    found = []
+    for one in pairs:
+        words = read_words(one.text, sentence_spans(one.text), TOKENIZER)
+        cut = list(windows(words, 254, 64))
+        for each in examples(one, words, cut, ["born in", "occupation"].index, ["person", "city"].index):
+            found.append((each, one.text))
+    return found
+
+
+def losses(student: SpanStudent, batch: list[tuple[Example, str]]) -> dict[str, float]:
+    student.network.eval()
+    found = span_training.losses_of(student, batch, random.Random(0))
+    return {part: float(loss.detach()) for part, loss in found.items() if part != "names"}
+
+
+def test_windows_learnt_together_teach_what_each_teaches(tmp_path: Path) -> None:
+    made = start(tmp_path)
+    long = replace(pair(4), text=pair(4).text + " It rained, and nobody came to see the house by the river.")
+    every = cases(pair(1), long, pair(7))
+    alone = [losses(made, [one]) for one in every]
+    together = losses(made, every)
+    for part, loss in together.items():
+        assert loss == pytest.approx(sum(one[part] for one in alone) / len(alone), rel=0.03), part
 
 
 def test_a_threshold_for_graphs_that_leave_much_out() -> None:

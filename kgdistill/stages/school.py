@@ -51,6 +51,8 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
     learnt_from: tuple[str, ...] = ()
     """Sources with their licences, for the model's card."""
     name: str = "kgdistill-mini"
+    scale: float = 1.0
+    """How many times the tokens of every part: more than 1 where there is a GPU."""
     batch_tokens: int = 3072
     context: int = 1024
     vocabulary: int = 16384
@@ -82,8 +84,8 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
         for number, part in enumerate(self.parts):
             seed = bench.seed + number
             settings = schooling.Schooling(
-                tokens=part.tokens,
-                planned=part.planned,
+                tokens=round(self.scale * part.tokens),
+                planned=round(self.scale * part.planned),
                 batch_tokens=self.batch_tokens,
                 context=self.context,
                 learning_rate=part.learning_rate,
@@ -99,7 +101,7 @@ class School(CorpusStage, frozen=True, forbid_unknown_fields=True):
         card = Card(name=self.name, languages=("en",), brief=True, context=self.context)
         write_bytes(bench.folder / "kgdistill.json", msgspec.json.encode(card))
         write_bytes(bench.folder / "training_log.json", msgspec.json.encode(log))
-        tokens = sum(part.tokens for part in self.parts)
+        tokens = round(self.scale * sum(part.tokens for part in self.parts))
         readme = teacher_card(self.name, model.num_parameters(), len(learnt), tokens, loss, self.learnt_from)
         write_bytes(bench.folder / "README.md", readme.encode())
 

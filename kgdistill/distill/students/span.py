@@ -17,8 +17,8 @@ from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.student import FILE
 from kgdistill.distill.students import span_training, span_weights
 from kgdistill.distill.students.bert import Bert, read_shape
-from kgdistill.distill.students.span_learning import read_passages
 from kgdistill.distill.students.span_network import SpanNetwork
+from kgdistill.distill.students.span_passages import Marks, read_passages
 from kgdistill.distill.students.span_reading import Curve, Names, Seen, gather, read_window
 from kgdistill.distill.students.span_weighing import Asked, Lines, weigh
 from kgdistill.distill.students.words import Window, Words, read_words, windows
@@ -156,8 +156,12 @@ class SpanStudent:
 
     def passages(self, parts: Sequence[tuple[Words, Window]]) -> list[Any]:
         """One encoder pass over windows."""
-        t = self.tokenizer
-        return read_passages(self.network, parts, t.cls_token_id, t.sep_token_id, t.pad_token_id)
+        return read_passages(self.network, parts, self.marks)
+
+    @property
+    def marks(self) -> Marks:
+        """The special pieces of its encoder."""
+        return Marks(self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.tokenizer.pad_token_id)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write weights (word embeddings as 8-bit rows, the rest as bfloat16), tokeniser and configuration."""

@@ -1,103 +1,97 @@
-"""The span student's loss on one window: spans, links, types, pairs and relations."""
+"""The span student's loss on a batch of windows: spans, links, types, pairs and relations.
+
+All windows are scored together: a GPU waits for the next command most of the time when each has its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from msgspec import Struct
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from kgdistill.distill.students.span_examples import Example, WordSpan
-from kgdistill.distill.students.span_network import Passage, SpanNetwork, Spans
-from kgdistill.distill.students.words import SHAPES, Window, Words
+from kgdistill.distill.students.span_examples import Example, Held, WordSpan
+from kgdistill.distill.students.span_network import SpanNetwork, Spans
+from kgdistill.distill.students.span_passages import CANDIDATES, Joined, best, overlaps
 
-CANDIDATES = (48, 72)
-"""How many spans of a window are tried as subjects, and as objects."""
-
-
-def read_passages(
-    network: SpanNetwork, parts: Sequence[tuple[Words, Window]], start: int, stop: int, padding: int
-) -> list[Passage]:
-    """One encoder pass over several windows; `start` and `stop` are the ids of [CLS] and [SEP]."""
-    rows, shapes, heads, tails = [], [], [], []
-    for words, window in parts:
-        ids, marks, first, last = [start], [SHAPES - 1], [], []
-        for position in range(window.start, window.end):
-            first.append(len(ids))
-            ids += words.pieces[position]
-            marks += [words.shapes[position]] * len(words.pieces[position])
-            last.append(len(ids) - 1)
-        rows.append([*ids, stop])
-        shapes.append([*marks, SHAPES - 1])
-        heads.append(first)
-        tails.append(last)
-    longest = max(map(len, rows))
-    device = network.device
-    ids_ = torch.tensor([row + [padding] * (longest - len(row)) for row in rows], device=device)
-    shapes_ = torch.tensor([row + [SHAPES - 1] * (longest - len(row)) for row in shapes], device=device)
-    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=device)
-    states = network.read(ids_, shapes_, mask)
-    passages = []
-    for i, (words, window) in enumerate(parts):
-        cut = slice(window.start, window.end)
-        passages.append(
-            Passage(
-                states[i, torch.tensor(heads[i], device=device)],
-                states[i, torch.tensor(tails[i], device=device)],
-                torch.tensor(words.shapes[cut], device=device),
-                torch.tensor(words.edge[cut], device=device),
-                torch.tensor(words.sentence[cut], device=device),
-            )
-        )
-    return passages
+Numbers = NDArray[np.int64]
+Case = tuple[Example, str]
+"""A window with its targets, and the text it is a window of."""
 
 
-def overlaps(texts: Sequence[str]) -> Tensor:
-    """(texts, texts) classes: 0 nothing shared, 1 same text, 2 row's words within column's, 3 some words shared."""
-    bags = [frozenset(text.casefold().split()) for text in texts]
-    table = [[0 if not a & b else 1 if a == b else 2 if a < b else 3 for b in bags] for a in bags]
-    return torch.tensor(table, dtype=torch.long).reshape(len(texts), len(texts))
+class Lesson(Struct, frozen=True):
+    """One window with its targets and the spans that its text has."""
+
+    example: Example
+    text: str
+    place: dict[WordSpan, int]
+    """Number of every span of the window among those of the batch."""
+    subjects: list[int]
+    """Candidates: those that are wanted and the best others, as the network itself will choose them when it reads."""
+    objects: list[int]
+    mentions: list[int]
 
 
-def span_texts(words: Words, window: Window, spans: Spans, chosen: Tensor, text: str) -> list[str]:
-    """The characters of the chosen spans."""
-    first, last = (spans.first[chosen] + window.start).tolist(), (spans.last[chosen] + window.start).tolist()
-    return [text[words.spans[a].start : words.spans[b].end] for a, b in zip(first, last, strict=True)]
-
-
-def window_losses(
+def batch_losses(
     network: SpanNetwork,
-    passage: Passage,
-    example: Example,
-    text: str,
+    joined: Joined,
+    cases: Sequence[Case],
     relations: Tensor,
     types: Tensor,
     silence: float = 1.0,
 ) -> dict[str, Tensor]:
-    """Losses of one window by part; `relations` and `types` are unit vectors of the names learnt.
+    """Mean losses of the windows (with their texts) in `joined`, by part; `relations` and `types` are unit vectors.
 
-    What the example says nothing of is taken for false, with weight `silence`.
+    What an example says nothing of is taken for false, with weight `silence`.
     """
-    spans = network.spans(passage)
-    keys = list(zip(spans.first.tolist(), spans.last.tolist(), strict=True))
-    place = {key: i for i, key in enumerate(keys)}
-    device = network.device
-    is_mention = torch.tensor([float(key in example.mentions) for key in keys], device=device)
-    is_object = torch.tensor([float(key in example.objects) for key in keys], device=device)
-    losses = {
-        "mention": said_loss(spans.mention, is_mention, torch.ones_like(is_mention), silence),
-        "object": said_loss(spans.object, is_object, torch.ones_like(is_object), silence),
+    spans = network.spans(joined.passage)
+    lessons = _lessons(spans, joined, cases)
+    parts = {
+        "mention": _marked(spans.mention, [one.place.get(m) for one in lessons for m in one.example.mentions], silence),
+        "object": _marked(spans.object, [one.place.get(o) for one in lessons for o in one.example.objects], silence),
+        "type": _type_loss(network, spans, lessons, types),
+        "link": _link_loss(network, spans, lessons),
+        **_pair_losses(network, joined, spans, lessons, relations, silence),
     }
-    losses["type"] = _type_loss(network, spans, example, place, types)
-    mentions = _candidates(spans.mention, [place[m] for m in example.mentions if m in place], CANDIDATES[0])
-    losses["link"] = _link_loss(network, spans, mentions, example, keys, text)
-    both = torch.maximum(spans.object, spans.mention)
-    objects = _candidates(both, [place[o] for o in example.objects if o in place], CANDIDATES[1])
-    owners = [place[s] for s, _ in example.facts if s in place]
-    subjects = _candidates(spans.mention, owners, CANDIDATES[0])
-    losses |= _pair_losses(network, passage, spans, subjects, objects, example, keys, relations, silence)
-    return losses
+    return {name: loss / len(cases) for name, loss in parts.items()}
+
+
+def _lessons(spans: Spans, joined: Joined, cases: Sequence[Case]) -> list[Lesson]:
+    first, last = torch.stack([spans.first, spans.last]).cpu().numpy()
+    scores = torch.stack([spans.mention, torch.maximum(spans.object, spans.mention)]).detach().float().cpu()
+    cuts = np.searchsorted(first, joined.bounds).tolist()
+    found = []
+    for number, (example, text) in enumerate(cases):
+        low, high, start = cuts[number], cuts[number + 1], joined.bounds[number]
+        keys = zip((first[low:high] - start).tolist(), (last[low:high] - start).tolist(), strict=True)
+        place = dict(zip(keys, range(low, high), strict=True))
+        mention, both = scores[:, low:high]
+        wanted = [[place[key] for key in side if key in place] for side in _wanted(example)]
+        subjects, mentions = (_candidates(mention, low, side, CANDIDATES[0]) for side in wanted[:2])
+        found.append(Lesson(example, text, place, subjects, _candidates(both, low, wanted[2], CANDIDATES[1]), mentions))
+    return found
+
+
+def _wanted(example: Example) -> tuple[list[WordSpan], list[WordSpan], list[WordSpan]]:
+    return [subject for subject, _ in example.facts], list(example.mentions), list(example.objects)
+
+
+def _candidates(scores: Tensor, low: int, wanted: list[int], count: int) -> list[int]:
+    needed = set(wanted)
+    others = (best(scores, count) + low).tolist()
+    return sorted({*needed, *others[: max(0, count - len(needed))]})
+
+
+def _marked(logits: Tensor, wanted: Sequence[int | None], silence: float) -> Tensor:
+    """Loss of spans, of which some are wanted."""
+    target = torch.zeros(len(logits))
+    target[[place for place in wanted if place is not None]] = 1.0
+    target = target.to(logits.device)
+    return said_loss(logits, target, torch.ones_like(target), silence)
 
 
 def said_loss(logits: Tensor, target: Tensor, counted: Tensor, silence: float) -> Tensor:
@@ -106,97 +100,143 @@ def said_loss(logits: Tensor, target: Tensor, counted: Tensor, silence: float) -
     return functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / 10.0
 
 
-def best(scores: Tensor, count: int, least: float = -4.0) -> Tensor:
-    """Indices of the `count` best scores above `least`."""
-    order = scores.argsort(descending=True)[:count]
-    return order[scores[order] > least]
-
-
-def _candidates(scores: Tensor, wanted: list[int], count: int) -> Tensor:
-    """The wanted spans and the best others, as the network itself will choose them when it reads."""
-    others = best(scores.detach(), count).tolist()
-    return torch.tensor(sorted({*wanted, *others[: max(0, count - len(set(wanted)))]}), device=scores.device)
-
-
-def _type_loss(
-    network: SpanNetwork, spans: Spans, example: Example, place: dict[WordSpan, int], types: Tensor
-) -> Tensor:
-    known = [(place[span], number) for span, number in example.types.items() if span in place and number >= 0]
+def _type_loss(network: SpanNetwork, spans: Spans, lessons: Sequence[Lesson], types: Tensor) -> Tensor:
+    known = [
+        (one.place[span], number)
+        for one in lessons
+        for span, number in one.example.types.items()
+        if span in one.place and number >= 0
+    ]
     if not known:
         return spans.mention.sum() * 0
     where, gold = (torch.tensor(side, device=network.device) for side in zip(*known, strict=True))
     return functional.cross_entropy(network.named(spans.vectors[where], types, 1), gold, reduction="sum") / 10.0
 
 
-def _link_loss(
-    network: SpanNetwork, spans: Spans, mentions: Tensor, example: Example, keys: list[WordSpan], text: str
-) -> Tensor:
+def _link_loss(network: SpanNetwork, spans: Spans, lessons: Sequence[Lesson]) -> Tensor:
     """A mention stands for the spans that spell its entity in full; those stand for themselves."""
-    if len(mentions) == 0:
+    most = max(len(one.mentions) for one in lessons)
+    if most == 0:
         return spans.mention.sum() * 0
-    logits = network.links(
-        spans, mentions, overlaps(span_texts(example.words, example.window, spans, mentions, text)).to(network.device)
-    )
-    chosen = [keys[i] for i in mentions.tolist()]
-    named: dict[int, list[int]] = {}
+    shape = (len(lessons), most)
+    mentions = torch.zeros(shape, dtype=torch.long)
+    shared = torch.zeros((*shape, most), dtype=torch.long)
+    able = torch.zeros((*shape, 1 + most), dtype=torch.bool)
+    allowed = torch.zeros_like(able)
+    for number, one in enumerate(lessons):
+        count = len(one.mentions)
+        mentions[number, :count] = torch.tensor(one.mentions, dtype=torch.long)
+        able[number, :, : 1 + count] = True
+        keys = list(one.place)
+        low = next(iter(one.place.values()), 0)
+        chosen = [keys[place - low] for place in one.mentions]
+        shared[number, :count, :count] = overlaps([_spelt(one, key) for key in chosen])
+        for row, columns in _named(one.example, chosen):
+            allowed[number, row, columns] = True
+    device = network.device
+    rows = allowed.any(-1).nonzero(as_tuple=True)
+    logits = network.links(spans, mentions.to(device), shared.to(device))[tuple(side.to(device) for side in rows)]
+    every, right = (logits.masked_fill(~mask[rows].to(device), -1e9).logsumexp(-1) for mask in (able, allowed))
+    return (every - right).sum() / 10.0
+
+
+def _spelt(one: Lesson, key: WordSpan) -> str:
+    words, start = one.example.words.spans, one.example.window.start
+    return one.text[words[key[0] + start].start : words[key[1] + start].end]
+
+
+def _named(example: Example, chosen: Sequence[WordSpan]) -> list[tuple[int, list[int]]]:
+    """For each mention that is one the columns of what it may stand for: column 0 is itself."""
+    full: dict[int, list[int]] = {}
     for column, key in enumerate(chosen):
         if key in example.full:
-            named.setdefault(example.mentions[key], []).append(column)
-    rows, allowed = [], torch.zeros_like(logits, dtype=torch.bool)
+            full.setdefault(example.mentions[key], []).append(1 + column)
+    found = []
     for row, key in enumerate(chosen):
         if key in example.full:
-            allowed[row, 0] = True
-        elif (columns := named.get(example.mentions.get(key, -1))) is not None:
-            allowed[row, [1 + column for column in columns]] = True
-        else:
-            continue
-        rows.append(row)
-    if not rows:
-        return logits.sum() * 0
-    right = logits.masked_fill(~allowed, -1e9)[rows].logsumexp(-1)
-    return (logits[rows].logsumexp(-1) - right).sum() / 10.0
+            found.append((row, [0]))
+        elif (columns := full.get(example.mentions.get(key, -1))) is not None:
+            found.append((row, columns))
+    return found
+
+
+class _Grid(Struct):
+    """The pairs of all windows, each subject of a window with each of its objects."""
+
+    rows: list[Numbers]
+    columns: list[Numbers]
+    silent: list[int]
+    """Numbers of pairs that are neither right nor wrong."""
+    held: list[tuple[int, Held]]
+    """Numbers of the pairs that hold, with what holds."""
 
 
 def _pair_losses(
-    network: SpanNetwork,
-    passage: Passage,
-    spans: Spans,
-    subjects: Tensor,
-    objects: Tensor,
-    example: Example,
-    keys: list[WordSpan],
-    relations: Tensor,
-    silence: float,
+    network: SpanNetwork, joined: Joined, spans: Spans, lessons: Sequence[Lesson], relations: Tensor, silence: float
 ) -> dict[str, Tensor]:
     zero = spans.mention.sum() * 0
-    if len(subjects) == 0 or len(objects) == 0:
+    grid = _grid(lessons)
+    count = sum(map(len, grid.rows))
+    if count == 0:
         return {"fact": zero, "manner": zero, "relation": zero}
-    grid = torch.ones(len(subjects), len(objects), dtype=torch.bool, device=network.device)
-    logits, vectors = (
-        flat.view(*grid.shape, -1)
-        for flat in network.pairs(passage, spans, subjects, objects, *grid.nonzero(as_tuple=True))
-    )
-    rows, columns = [keys[i] for i in subjects.tolist()], [keys[i] for i in objects.tolist()]
-    target = torch.zeros(len(rows), len(columns))
-    counted = torch.ones(len(rows), len(columns))
-    found = []
-    for i, subject in enumerate(rows):
-        owner = example.mentions.get(subject, -1)
-        for j, object_ in enumerate(columns):
-            held = example.facts.get((subject, object_))
-            if held is not None:
-                target[i, j] = 1.0
-                found.append((i, j, held))
-            elif subject == object_ or (owner, object_) in example.said:
-                counted[i, j] = 0.0
     device = network.device
-    fact = said_loss(logits[..., 0], target.to(device), counted.to(device), silence)
-    if not found:
+    subjects, objects, rows, columns = (
+        torch.from_numpy(np.concatenate(side)).to(device)
+        for side in (
+            [np.array(one.subjects, dtype=np.int64) for one in lessons],
+            [np.array(one.objects, dtype=np.int64) for one in lessons],
+            grid.rows,
+            grid.columns,
+        )
+    )
+    logits, vectors = network.pairs(joined.passage, spans, subjects, objects, rows, columns)
+    target, counted = torch.zeros(count), torch.ones(count)
+    places = [place for place, _ in grid.held]
+    counted[grid.silent] = 0.0
+    target[places] = 1.0
+    counted[places] = 1.0
+    fact = said_loss(logits[:, 0], target.to(device), counted.to(device), silence)
+    if not grid.held:
         return {"fact": fact, "manner": zero, "relation": zero}
-    i, j = torch.tensor([f[0] for f in found], device=device), torch.tensor([f[1] for f in found], device=device)
-    manner = torch.tensor([[float(f[2].negated), float(f[2].hedged)] for f in found], device=device)
-    manner_loss = functional.binary_cross_entropy_with_logits(logits[i, j, 1:], manner, reduction="sum")
-    scores = network.named(vectors[i, j], relations, 0).log_softmax(-1)
-    wanted = [(k, number) for k, f in enumerate(found) for number in f[2].relations]
-    relation = -scores[[k for k, _ in wanted], [n for _, n in wanted]].sum() if wanted else zero
+    found = torch.tensor(places, device=device)
+    manner = torch.tensor([[float(held.negated), float(held.hedged)] for _, held in grid.held], device=device)
+    manner_loss = functional.binary_cross_entropy_with_logits(logits[found, 1:], manner, reduction="sum")
+    wanted = [(k, number) for k, (_, held) in enumerate(grid.held) for number in held.relations]
+    if not wanted:
+        return {"fact": fact, "manner": manner_loss / 10.0, "relation": zero}
+    which, gold = (torch.tensor(side, device=device) for side in zip(*wanted, strict=True))
+    named = network.named(vectors[found], relations, 0)[which]
+    relation = functional.cross_entropy(named, gold, reduction="sum")
     return {"fact": fact, "manner": manner_loss / 10.0, "relation": relation / 8.0}
+
+
+def _grid(lessons: Sequence[Lesson]) -> _Grid:
+    grid = _Grid([], [], [], [])
+    top = left = base = 0
+    for one in lessons:
+        wide = len(one.objects)
+        row_of = {place: base + row * wide for row, place in enumerate(one.subjects)}
+        column_of = {place: column for column, place in enumerate(one.objects)}
+        rows, columns = np.divmod(np.arange(len(one.subjects) * wide, dtype=np.int64), max(1, wide))
+        grid.rows.append(rows + top)
+        grid.columns.append(columns + left)
+        grid.silent += [row + column_of[place] for place, row in row_of.items() if place in column_of]
+        grid.silent += _unsaid(one, row_of, column_of)
+        for (subject, object_), held in one.example.facts.items():
+            row, column = row_of.get(one.place.get(subject, -1)), column_of.get(one.place.get(object_, -1))
+            if row is not None and column is not None:
+                grid.held.append((row + column, held))
+        top, left, base = top + len(one.subjects), left + wide, base + len(rows)
+    return grid
+
+
+def _unsaid(one: Lesson, row_of: dict[int, int], column_of: dict[int, int]) -> list[int]:
+    """Pairs of an object with other mentions of the entity that something is said of."""
+    owner = {place: one.example.mentions.get(key, -1) for key, place in one.place.items() if place in row_of}
+    return [
+        row_of[place] + column
+        for number, object_ in one.example.said
+        if (column := column_of.get(one.place.get(object_, -1))) is not None
+        for place, other in owner.items()
+        if other == number
+    ]

@@ -20,6 +20,7 @@ LONGEST = 10
 _DISTANCES = 20
 _SENTENCES = 7
 _OVERLAPS = 4
+_OFTEN = 4
 
 
 class Passage(Struct, frozen=True):
@@ -31,6 +32,8 @@ class Passage(Struct, frozen=True):
     shapes: Tensor
     edge: Tensor
     sentence: Tensor
+    start: Tensor
+    """For each word the first one of its window."""
 
 
 class Spans(Struct, frozen=True):
@@ -44,6 +47,10 @@ class Spans(Struct, frozen=True):
     """Logits: a mention of an entity."""
     object: Tensor
     """Logits: the object of a fact."""
+    sentence: Tensor
+    """Number of the sentence that each stands in."""
+    start: Tensor
+    """The first word of the window that each stands in."""
 
 
 class SpanNetwork(nn.Module):  # type: ignore[misc]
@@ -75,7 +82,18 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
         self.antecedent = nn.Linear(width, width // 2)
         self.overlap = nn.Embedding(_OVERLAPS, width // 2)
         self.link_distance = nn.Embedding(_DISTANCES, width // 2)
-        self.link = nn.Sequential(nn.GELU(), nn.Linear(width // 2, 1))
+        self.link_sentences = nn.Embedding(_SENTENCES, width // 2)
+        self.alike = nn.Linear(width // 2, width // 2, bias=False)
+        self.said_often = nn.Embedding(_OFTEN, width // 2)
+        self.said_early = nn.Embedding(_DISTANCES // 2, width // 2)
+        self.link = nn.Sequential(
+            nn.LayerNorm(width // 2),
+            nn.GELU(),
+            nn.Dropout(0.2),
+            nn.Linear(width // 2, width // 2),
+            nn.GELU(),
+            nn.Linear(width // 2, 1),
+        )
         self.alone = nn.Linear(width, 1)
         self.scale = nn.Parameter(torch.tensor([12.0, 12.0]))
         self.dropout = nn.Dropout(0.1)
@@ -85,7 +103,16 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
         nn.init.constant_(self.fact.bias, -3.0)
         # The vocabulary is far larger than any seed: its vectors stay as they are.
         encoder.get_input_embeddings().weight.requires_grad_(False)
-        for table in (self.length, self.distance, self.sentences, self.overlap, self.link_distance):
+        for table in (
+            self.length,
+            self.distance,
+            self.sentences,
+            self.overlap,
+            self.link_distance,
+            self.link_sentences,
+            self.said_often,
+            self.said_early,
+        ):
             nn.init.normal_(table.weight, std=0.05)
 
     @property
@@ -117,7 +144,15 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
         ends = self.end(self.dropout(torch.cat([passage.tails, shape], -1)))
         vectors = nn.functional.gelu(self.spread(starts[first] + ends[last] + self.length(last - first)))
         kind = self.kind(vectors).float()
-        return Spans(first, last, vectors, kind[:, 0], kind[:, 1])
+        return Spans(
+            first,
+            last,
+            vectors,
+            kind[:, 0],
+            kind[:, 1],
+            passage.sentence[first],
+            passage.start[first],
+        )
 
     def pairs(
         self, passage: Passage, spans: Spans, subjects: Tensor, objects: Tensor, rows: Tensor, columns: Tensor
@@ -142,15 +177,21 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
         return torch.cat([logits[:, :1] + match.unsqueeze(-1), logits[:, 1:]], -1), vectors
 
     def links(self, spans: Spans, mentions: Tensor, overlap: Tensor) -> Tensor:
-        """Logits (mentions, 1 + mentions): column 0 says "names itself", column 1 + j "stands for mention j".
+        """Logits (..., mentions, 1 + mentions): column 0 says "names itself", column 1 + j "stands for mention j".
 
-        `overlap` is (mentions, mentions): how the two texts compare, 0 to 3.
+        `mentions` are (..., mentions), `overlap` (..., mentions, mentions): how the two texts compare, 0 to 3.
         """
-        chosen = spans.vectors[mentions]
+        chosen = self.dropout(spans.vectors[mentions])
         place = spans.first[mentions]
-        apart = self.link_distance(_bucket(place[None] - place[:, None])) + self.overlap(overlap)
-        scores = self.link(self.mention(chosen)[:, None] + self.antecedent(chosen)[None] + apart).squeeze(-1)
-        scores = scores.float().masked_fill(torch.eye(len(mentions), dtype=torch.bool, device=self.device), -1e4)
+        sentence = spans.sentence[mentions]
+        left, right = self.mention(chosen)[..., :, None, :], self.antecedent(chosen)[..., None, :, :]
+        often = (overlap == 1).sum(-1).clamp(1, _OFTEN) - 1
+        early = _bucket(place - spans.start[mentions]) - _DISTANCES // 2
+        told = (self.said_often(often) + self.said_early(early))[..., None, :, :]
+        apart = self.link_distance(_bucket(place[..., None, :] - place[..., :, None])) + self.overlap(overlap)
+        apart = apart + self.link_sentences((sentence[..., None, :] - sentence[..., :, None]).clamp(-3, 3) + 3)
+        scores = self.link(left + right + self.alike(left * right) + apart + told).squeeze(-1).float()
+        scores = scores.masked_fill(torch.eye(mentions.shape[-1], dtype=torch.bool, device=self.device), -1e4)
         return torch.cat([self.alone(chosen).float(), scores], -1)
 
     def named(self, vectors: Tensor, table: Tensor, what: int) -> Tensor:

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from torch import Tensor
 
-from kgdistill.distill.students.span_learning import CANDIDATES, best, overlaps, span_texts
 from kgdistill.distill.students.span_network import Passage, SpanNetwork, Spans
+from kgdistill.distill.students.span_passages import CANDIDATES, best, overlaps, span_texts
 from kgdistill.distill.students.words import Window, Words
 from kgdistill.records import Entity, Extraction, Fact, Span
 

@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kgdistill.distill.pairing import agreement, matches
-from kgdistill.distill.students.span_examples import Example, examples
-from kgdistill.distill.students.span_learning import window_losses
+from kgdistill.distill.students.span_examples import examples
+from kgdistill.distill.students.span_learning import Case, batch_losses
+from kgdistill.distill.students.span_passages import join_passages
 from kgdistill.distill.students.span_scaling import fit_lines
 from kgdistill.distill.variation import Variation
 from kgdistill.records import Extraction, Pair
@@ -83,6 +84,7 @@ def _optimizer(student: SpanStudent, steps: int) -> tuple[torch.optim.Optimizer,
     optimizer = torch.optim.AdamW(
         [{"params": encoder, "lr": settings.learning_rate}, {"params": heads, "lr": settings.head_rate}],
         weight_decay=settings.weight_decay,
+        fused=student.network.device.type == "cuda",
     )
     warm = max(1, round(settings.warmup * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -98,10 +100,30 @@ def _epoch(
     settings, network = student.settings, student.network
     chance = random.Random(f"{settings.seed} {epoch}")
     torch.manual_seed(settings.seed * 10_007 + epoch)
+    batches = _batches(student, train, variation, shares(settings.epochs)[epoch - 1], chance)
+    network.train()
+    totals: dict[str, Tensor | float] = {}
+    for batch in batches:
+        parts = losses_of(student, batch, chance)
+        loss = torch.stack(list(parts.values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        for key, value in parts.items():
+            totals[key] = totals.get(key, 0.0) + value.detach() / len(batches)
+    return {key: float(total) for key, total in totals.items()}
+
+
+def _batches(
+    student: SpanStudent, train: Sequence[Pair], variation: Variation, share: float, chance: random.Random
+) -> list[list[Case]]:
+    """Windows of the pairs that an epoch draws, varied afresh; those of a batch are of like length."""
+    settings = student.settings
     relation_number = {name: i for i, name in enumerate(student.relations.names)}
     type_number = {name: i for i, name in enumerate(student.types.names)}
-    cases: list[tuple[Example, str]] = []
-    share = shares(settings.epochs)[epoch - 1]
+    cases: list[Case] = []
     for pair in train:
         if pair.weight < 1 and chance.random() >= pair.weight * share:
             continue
@@ -113,34 +135,16 @@ def _epoch(
     cases.sort(key=lambda case: (case[0].window.end - case[0].window.start) // 12)
     batches = [cases[i : i + settings.batch] for i in range(0, len(cases), settings.batch)]
     chance.shuffle(batches)
-    network.train()
-    totals: dict[str, float] = {}
-    for batch in batches:
-        parts = batch_losses(student, batch, chance)
-        loss = torch.stack(list(parts.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        for key, value in parts.items():
-            totals[key] = totals.get(key, 0.0) + float(value.detach()) / len(batches)
-    return totals
+    return batches
 
 
-def batch_losses(
-    student: SpanStudent, batch: Sequence[tuple[Example, str]], chance: random.Random
-) -> dict[str, Tensor]:
+def losses_of(student: SpanStudent, batch: Sequence[Case], chance: random.Random) -> dict[str, Tensor]:
     """Mean losses of some windows by part; "names" is how far names moved from where the encoder had them."""
     network, device = student.network, student.network.device
     with torch.autocast(device.type, torch.bfloat16):
-        passages = student.passages([(example.words, example.window) for example, _ in batch])
-        parts: dict[str, Tensor] = {}
-        for (example, text), passage in zip(batch, passages, strict=True):
-            points = student.relations.vectors, student.types.vectors
-            one = window_losses(network, passage, example, text, *points, student.settings.silence)
-            for key, value in one.items():
-                parts[key] = parts.get(key, torch.zeros((), device=device)) + value / len(batch)
+        joined = join_passages(network, [(example.words, example.window) for example, _ in batch], student.marks)
+        points = student.relations.vectors, student.types.vectors
+        parts = batch_losses(network, joined, batch, *points, student.settings.silence)
         if student.relations.names:
             numbers = [chance.randrange(len(student.relations.names)) for _ in range(12)]
             names = student.tokenizer(
