@@ -62,9 +62,20 @@ def test_a_false_neighbour_is_worth_less(shipped: SpanStudent, false: Asked) -> 
     assert score(shipped, false) < score(shipped, BORN)
 
 
-def test_what_the_text_denies_is_supported_as_denied(shipped: SpanStudent) -> None:
-    denied = Asked("Pierre Curie", "taught in", "Lyon", negated=True)
-    assert score(shipped, denied) > score(shipped, denied._replace(negated=False))
+DENIALS = (
+    (TEXT, Asked("Pierre Curie", "taught in", "Lyon", negated=True)),
+    ("Pierre Curie never taught in Lyon.", Asked("Pierre Curie", "taught in", "Lyon", negated=True)),
+    ("Marie Curie was not born in Paris.", Asked("Marie Curie", "born in", "Paris", negated=True)),
+    ("The firm never opened a shop in Oslo.", Asked("firm", "opened", "shop", negated=True)),
+    ("Kofi refused to visit Accra.", Asked("Kofi", "visited", "Accra", negated=True)),
+    ("Rosa Lind has no longer worked for Nokia since 2010.", Asked("Rosa Lind", "works for", "Nokia", negated=True)),
+)
+
+
+def test_what_a_text_denies_is_supported_as_denied(shipped: SpanStudent) -> None:
+    """Small as it is, it may miss one of six (docs/models.md has the shares on many documents)."""
+    heard = [score(shipped, one, text) > score(shipped, one._replace(negated=False), text) for text, one in DENIALS]
+    assert sum(heard) >= 5, heard
 
 
 def test_a_pronoun_stands_for_its_name(shipped: SpanStudent) -> None:

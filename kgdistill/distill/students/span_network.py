@@ -86,14 +86,7 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
         self.alike = nn.Linear(width // 2, width // 2, bias=False)
         self.said_often = nn.Embedding(_OFTEN, width // 2)
         self.said_early = nn.Embedding(_DISTANCES // 2, width // 2)
-        self.link = nn.Sequential(
-            nn.LayerNorm(width // 2),
-            nn.GELU(),
-            nn.Dropout(0.2),
-            nn.Linear(width // 2, width // 2),
-            nn.GELU(),
-            nn.Linear(width // 2, 1),
-        )
+        self.link = _linker(width // 2)
         self.alone = nn.Linear(width, 1)
         self.scale = nn.Parameter(torch.tensor([12.0, 12.0]))
         self.dropout = nn.Dropout(0.1)
@@ -103,16 +96,8 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
         nn.init.constant_(self.fact.bias, -3.0)
         # The vocabulary is far larger than any seed: its vectors stay as they are.
         encoder.get_input_embeddings().weight.requires_grad_(False)
-        for table in (
-            self.length,
-            self.distance,
-            self.sentences,
-            self.overlap,
-            self.link_distance,
-            self.link_sentences,
-            self.said_often,
-            self.said_early,
-        ):
+        tables = (self.length, self.distance, self.sentences, self.overlap, self.link_distance, self.link_sentences)
+        for table in (*tables, self.said_often, self.said_early):
             nn.init.normal_(table.weight, std=0.05)
 
     @property
@@ -203,6 +188,13 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
     @staticmethod
     def _sentences_apart(passage: Passage, a: Tensor, c: Tensor) -> Tensor:
         return (passage.sentence[c] - passage.sentence[a]).clamp(-3, 3) + 3
+
+
+def _linker(size: int) -> nn.Sequential:
+    """What a mention and an antecedent have to do with each other, as one number."""
+    return nn.Sequential(
+        nn.LayerNorm(size), nn.GELU(), nn.Dropout(0.2), nn.Linear(size, size), nn.GELU(), nn.Linear(size, 1)
+    )
 
 
 def _bucket(distance: Tensor) -> Tensor:
