@@ -68,7 +68,7 @@ DENIALS = (
     ("Marie Curie was not born in Paris.", Asked("Marie Curie", "born in", "Paris", negated=True)),
     ("The firm never opened a shop in Oslo.", Asked("firm", "opened", "shop", negated=True)),
     ("Kofi refused to visit Accra.", Asked("Kofi", "visited", "Accra", negated=True)),
-    ("Rosa Lind has no longer worked for Nokia since 2010.", Asked("Rosa Lind", "works for", "Nokia", negated=True)),
+    ("Rosa Lind no longer works for Nokia.", Asked("Rosa Lind", "works for", "Nokia", negated=True)),
 )
 
 
