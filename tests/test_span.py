@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -19,14 +17,13 @@ from transformers import AutoTokenizer
 from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.students import span_training
 from kgdistill.distill.students.span import SpanStudent
-from kgdistill.distill.students.span_examples import Example, examples
-from kgdistill.distill.students.span_learning import said_loss
+from kgdistill.distill.students.span_examples import examples
 from kgdistill.distill.students.span_passages import overlaps
 from kgdistill.distill.students.span_reading import Curve
 from kgdistill.distill.students.words import read_words, shape, windows
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError
-from kgdistill.records import Extraction, Fact, Pair
+from kgdistill.records import Extraction, Fact
 from kgdistill.text.split import sentence_spans
 
 TOKENIZER = AutoTokenizer.from_pretrained(model_folder())
@@ -153,57 +150,6 @@ def test_training_lowers_the_loss_and_the_folder_holds_everything(tmp_path: Path
         max((f.score for f in one.facts), default=0), abs=0.05
     )
     assert again.extract(pair(2).text) == SpanStudent.from_pretrained(tmp_path / "saved").extract(pair(2).text)
-
-
-def test_silence_counts_as_much_as_it_is_told() -> None:
-    logits, target = torch.tensor([2.0, 2.0, 2.0]), torch.tensor([1.0, 0.0, 0.0])
-    counted = torch.tensor([1.0, 1.0, 0.0])
-    whole, none, tenth = (float(said_loss(logits, target, counted, silence)) for silence in (1.0, 0.0, 0.1))
-    said, unsaid = math.log1p(math.exp(-2)) / 10, math.log1p(math.exp(2)) / 10
-    assert none == pytest.approx(said) and whole == pytest.approx(said + unsaid)
-    assert tenth == pytest.approx(said + unsaid / 10)
-
-
-def test_a_student_s_setting_says_how_much_silence_counts(tmp_path: Path) -> None:
-    one = pair(1)
-    words = read_words(one.text, sentence_spans(one.text), TOKENIZER)
-    cut = list(windows(words, 254, 64))
-    found = list(examples(one, words, cut, ["born in", "occupation"].index, ["person", "city"].index))
-    made = start(tmp_path)
-    made.network.eval()
-    losses = []
-    for silence in (1.0, 0.5, 0.0):
-        made.settings = replace(made.settings, silence=silence)
-        losses.append(span_training.losses_of(made, [(each, one.text) for each in found], random.Random(0)))
-    for part in ("mention", "object", "fact"):
-        whole, half, none = (float(loss[part].detach()) for loss in losses)
-        assert 0 < none < whole and half == pytest.approx((whole + none) / 2, rel=0.02)
-
-
-def cases(*pairs: Pair) -> list[tuple[Example, str]]:
-    found = []
-    for one in pairs:
-        words = read_words(one.text, sentence_spans(one.text), TOKENIZER)
-        cut = list(windows(words, 254, 64))
-        for each in examples(one, words, cut, ["born in", "occupation"].index, ["person", "city"].index):
-            found.append((each, one.text))
-    return found
-
-
-def losses(student: SpanStudent, batch: list[tuple[Example, str]]) -> dict[str, float]:
-    student.network.eval()
-    found = span_training.losses_of(student, batch, random.Random(0))
-    return {part: float(loss.detach()) for part, loss in found.items() if part != "names"}
-
-
-def test_windows_learnt_together_teach_what_each_teaches(tmp_path: Path) -> None:
-    made = start(tmp_path)
-    long = replace(pair(4), text=pair(4).text + " It rained, and nobody came to see the house by the river.")
-    every = cases(pair(1), long, pair(7))
-    alone = [losses(made, [one]) for one in every]
-    together = losses(made, every)
-    for part, loss in together.items():
-        assert loss == pytest.approx(sum(one[part] for one in alone) / len(alone), rel=0.03), part
 
 
 def test_a_threshold_for_graphs_that_leave_much_out() -> None:

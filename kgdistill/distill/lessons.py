@@ -63,7 +63,7 @@ def split_of(document_id: str) -> str:
     """Fixed split by document: a tenth for test, a tenth for validation, the rest for training.
 
     Documents whose id begins with "train-" came later and are all for training: the two others stay as they were, so
-    that figures of different years compare.
+    that figures of different times compare.
     """
     if document_id.startswith("train-"):
         return "train"

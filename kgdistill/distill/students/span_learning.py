@@ -16,15 +16,15 @@ from torch.nn import functional
 
 from kgdistill.distill.students.span_examples import Example, Held, WordSpan
 from kgdistill.distill.students.span_network import SpanNetwork, Spans
-from kgdistill.distill.students.span_passages import CANDIDATES, Joined, best, overlaps
+from kgdistill.distill.students.span_passages import CANDIDATES, Joined, best, overlaps, span_texts
 
 Numbers = NDArray[np.int64]
 Case = tuple[Example, str]
 """A window with its targets, and the text it is a window of."""
 
 
-class Lesson(Struct, frozen=True):
-    """One window with its targets and the spans that its text has."""
+class Placed(Struct, frozen=True):
+    """One window with its targets, placed among the spans of its batch."""
 
     example: Example
     text: str
@@ -49,18 +49,18 @@ def batch_losses(
     What an example says nothing of is taken for false, with weight `silence`.
     """
     spans = network.spans(joined.passage)
-    lessons = _lessons(spans, joined, cases)
+    placed = _place(spans, joined, cases)
     parts = {
-        "mention": _marked(spans.mention, [one.place.get(m) for one in lessons for m in one.example.mentions], silence),
-        "object": _marked(spans.object, [one.place.get(o) for one in lessons for o in one.example.objects], silence),
-        "type": _type_loss(network, spans, lessons, types),
-        "link": _link_loss(network, spans, lessons),
-        **_pair_losses(network, joined, spans, lessons, relations, silence),
+        "mention": _marked(spans.mention, [one.place.get(m) for one in placed for m in one.example.mentions], silence),
+        "object": _marked(spans.object, [one.place.get(o) for one in placed for o in one.example.objects], silence),
+        "type": _type_loss(network, spans, placed, types),
+        "link": _link_loss(network, spans, placed),
+        **_pair_losses(network, joined, spans, placed, relations, silence),
     }
     return {name: loss / len(cases) for name, loss in parts.items()}
 
 
-def _lessons(spans: Spans, joined: Joined, cases: Sequence[Case]) -> list[Lesson]:
+def _place(spans: Spans, joined: Joined, cases: Sequence[Case]) -> list[Placed]:
     first, last = torch.stack([spans.first, spans.last]).cpu().numpy()
     scores = torch.stack([spans.mention, torch.maximum(spans.object, spans.mention)]).detach().float().cpu()
     cuts = np.searchsorted(first, joined.bounds).tolist()
@@ -72,7 +72,7 @@ def _lessons(spans: Spans, joined: Joined, cases: Sequence[Case]) -> list[Lesson
         mention, both = scores[:, low:high]
         wanted = [[place[key] for key in side if key in place] for side in _wanted(example)]
         subjects, mentions = (_candidates(mention, low, side, CANDIDATES[0]) for side in wanted[:2])
-        found.append(Lesson(example, text, place, subjects, _candidates(both, low, wanted[2], CANDIDATES[1]), mentions))
+        found.append(Placed(example, text, place, subjects, _candidates(both, low, wanted[2], CANDIDATES[1]), mentions))
     return found
 
 
@@ -100,10 +100,10 @@ def said_loss(logits: Tensor, target: Tensor, counted: Tensor, silence: float) -
     return functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / 10.0
 
 
-def _type_loss(network: SpanNetwork, spans: Spans, lessons: Sequence[Lesson], types: Tensor) -> Tensor:
+def _type_loss(network: SpanNetwork, spans: Spans, placed: Sequence[Placed], types: Tensor) -> Tensor:
     known = [
         (one.place[span], number)
-        for one in lessons
+        for one in placed
         for span, number in one.example.types.items()
         if span in one.place and number >= 0
     ]
@@ -113,24 +113,24 @@ def _type_loss(network: SpanNetwork, spans: Spans, lessons: Sequence[Lesson], ty
     return functional.cross_entropy(network.named(spans.vectors[where], types, 1), gold, reduction="sum") / 10.0
 
 
-def _link_loss(network: SpanNetwork, spans: Spans, lessons: Sequence[Lesson]) -> Tensor:
+def _link_loss(network: SpanNetwork, spans: Spans, placed: Sequence[Placed]) -> Tensor:
     """A mention stands for the spans that spell its entity in full; those stand for themselves."""
-    most = max(len(one.mentions) for one in lessons)
+    most = max(len(one.mentions) for one in placed)
     if most == 0:
         return spans.mention.sum() * 0
-    shape = (len(lessons), most)
+    shape = (len(placed), most)
     mentions = torch.zeros(shape, dtype=torch.long)
     shared = torch.zeros((*shape, most), dtype=torch.long)
     able = torch.zeros((*shape, 1 + most), dtype=torch.bool)
     allowed = torch.zeros_like(able)
-    for number, one in enumerate(lessons):
+    for number, one in enumerate(placed):
         count = len(one.mentions)
         mentions[number, :count] = torch.tensor(one.mentions, dtype=torch.long)
         able[number, :, : 1 + count] = True
         keys = list(one.place)
         low = next(iter(one.place.values()), 0)
         chosen = [keys[place - low] for place in one.mentions]
-        shared[number, :count, :count] = overlaps([_spelt(one, key) for key in chosen])
+        shared[number, :count, :count] = overlaps(span_texts(one.example.words, one.example.window, chosen, one.text))
         for row, columns in _named(one.example, chosen):
             allowed[number, row, columns] = True
     device = network.device
@@ -138,11 +138,6 @@ def _link_loss(network: SpanNetwork, spans: Spans, lessons: Sequence[Lesson]) ->
     logits = network.links(spans, mentions.to(device), shared.to(device))[tuple(side.to(device) for side in rows)]
     every, right = (logits.masked_fill(~mask[rows].to(device), -1e9).logsumexp(-1) for mask in (able, allowed))
     return (every - right).sum() / 10.0
-
-
-def _spelt(one: Lesson, key: WordSpan) -> str:
-    words, start = one.example.words.spans, one.example.window.start
-    return one.text[words[key[0] + start].start : words[key[1] + start].end]
 
 
 def _named(example: Example, chosen: Sequence[WordSpan]) -> list[tuple[int, list[int]]]:
@@ -172,10 +167,10 @@ class _Grid(Struct):
 
 
 def _pair_losses(
-    network: SpanNetwork, joined: Joined, spans: Spans, lessons: Sequence[Lesson], relations: Tensor, silence: float
+    network: SpanNetwork, joined: Joined, spans: Spans, placed: Sequence[Placed], relations: Tensor, silence: float
 ) -> dict[str, Tensor]:
     zero = spans.mention.sum() * 0
-    grid = _grid(lessons)
+    grid = _grid(placed)
     count = sum(map(len, grid.rows))
     if count == 0:
         return {"fact": zero, "manner": zero, "relation": zero}
@@ -183,8 +178,8 @@ def _pair_losses(
     subjects, objects, rows, columns = (
         torch.from_numpy(np.concatenate(side)).to(device)
         for side in (
-            [np.array(one.subjects, dtype=np.int64) for one in lessons],
-            [np.array(one.objects, dtype=np.int64) for one in lessons],
+            [np.array(one.subjects, dtype=np.int64) for one in placed],
+            [np.array(one.objects, dtype=np.int64) for one in placed],
             grid.rows,
             grid.columns,
         )
@@ -210,10 +205,10 @@ def _pair_losses(
     return {"fact": fact, "manner": manner_loss / 10.0, "relation": relation / 8.0}
 
 
-def _grid(lessons: Sequence[Lesson]) -> _Grid:
+def _grid(placed: Sequence[Placed]) -> _Grid:
     grid = _Grid([], [], [], [])
     top = left = base = 0
-    for one in lessons:
+    for one in placed:
         wide = len(one.objects)
         row_of = {place: base + row * wide for row, place in enumerate(one.subjects)}
         column_of = {place: column for column, place in enumerate(one.objects)}
@@ -230,7 +225,7 @@ def _grid(lessons: Sequence[Lesson]) -> _Grid:
     return grid
 
 
-def _unsaid(one: Lesson, row_of: dict[int, int], column_of: dict[int, int]) -> list[int]:
+def _unsaid(one: Placed, row_of: dict[int, int], column_of: dict[int, int]) -> list[int]:
     """Pairs of an object with other mentions of the entity that something is said of."""
     owner = {place: one.example.mentions.get(key, -1) for key, place in one.place.items() if place in row_of}
     return [

@@ -52,6 +52,10 @@ class Spans(Struct, frozen=True):
     start: Tensor
     """The first word of the window that each stands in."""
 
+    def places(self, chosen: Tensor) -> list[tuple[int, int]]:
+        """First and last word of the chosen spans."""
+        return list(zip(self.first[chosen].tolist(), self.last[chosen].tolist(), strict=True))
+
 
 class SpanNetwork(nn.Module):  # type: ignore[misc]
     """Encoder with heads; `width` is the size of a span vector."""

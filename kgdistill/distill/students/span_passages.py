@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch
 from msgspec import Struct
 from torch import Tensor
 
-from kgdistill.distill.students.span_network import Passage, SpanNetwork, Spans
+from kgdistill.distill.students.span_network import Passage, SpanNetwork
 from kgdistill.distill.students.words import SHAPES, Window, Words
 
 CANDIDATES = (48, 72)
@@ -97,10 +97,10 @@ def overlaps(texts: Sequence[str]) -> Tensor:
     return torch.tensor(table, dtype=torch.long).reshape(len(texts), len(texts))
 
 
-def span_texts(words: Words, window: Window, spans: Spans, chosen: Tensor, text: str) -> list[str]:
-    """The characters of the chosen spans."""
-    first, last = (spans.first[chosen] + window.start).tolist(), (spans.last[chosen] + window.start).tolist()
-    return [text[words.spans[a].start : words.spans[b].end] for a, b in zip(first, last, strict=True)]
+def span_texts(words: Words, window: Window, places: Iterable[tuple[int, int]], text: str) -> list[str]:
+    """The characters of spans, given as first and last word, counted from the window's start."""
+    start = window.start
+    return [text[words.spans[a + start].start : words.spans[b + start].end] for a, b in places]
 
 
 def best(scores: Tensor, count: int, least: float = -4.0) -> Tensor:

@@ -16,7 +16,7 @@ from kgdistill.distill.students.span_passages import CANDIDATES, best, overlaps,
 from kgdistill.distill.students.words import Window, Words
 from kgdistill.records import Entity, Extraction, Fact, Span
 
-_PRONOUNS = frozenset(
+PRONOUNS = frozenset(
     (  # noqa: SIM905 - plain words read best
         "he she it they him her them his hers its their theirs i we me us my our who whom which that this these those"
     ).split()
@@ -89,14 +89,14 @@ def read_window(
     rows, columns, scores = rows[good], columns[good], scores[good].tolist()
     given = network.named(vectors[good], relations.vectors, 0).argmax(-1).tolist()
     manner = (logits[good, 1:] > 0).tolist()
-    object_texts = span_texts(words, window, spans, objects, text)
+    object_texts = span_texts(words, window, spans.places(objects), text)
     numbers = {span: i for i, span in enumerate(subjects.tolist())}
     for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
         mention = numbers.get(int(objects[j]), -1)
         entity = mention >= 0 and sure[mention] >= 0.5
         object_ = texts[stands[mention]] if entity else object_texts[j]
         subject = texts[stands[i]]
-        if subject.casefold() == object_.casefold() or object_.lower() in _PRONOUNS or subject.lower() in _PRONOUNS:
+        if subject.casefold() == object_.casefold() or object_.lower() in PRONOUNS or subject.lower() in PRONOUNS:
             continue
         spot = place[int(subjects[i])], place[int(objects[j])]
         seen.facts.append(Found(scores[k], subject, object_, *spot, entity, relations.names[given[k]], *manner[k]))
@@ -109,7 +109,7 @@ def who_is_who(
     mentions = best(spans.mention, CANDIDATES[0])
     if len(mentions) == 0:
         return mentions, [], [], []
-    texts = span_texts(words, window, spans, mentions, text)
+    texts = span_texts(words, window, spans.places(mentions), text)
     links = network.links(spans, mentions, overlaps(texts).to(network.device))
     sure: list[float] = spans.mention[mentions].sigmoid().tolist()
     return mentions, texts, sure, _stands_for(links, texts, sure)
@@ -122,7 +122,7 @@ def _places(words: Words, window: Window, first: Tensor, last: Tensor) -> list[S
 
 def _stands_for(links: Tensor, texts: Sequence[str], sure: Sequence[float]) -> list[int]:
     """For each mention the one whose text is its name (itself where it names itself)."""
-    pronoun = torch.tensor([text.lower() in _PRONOUNS for text in texts], device=links.device)
+    pronoun = torch.tensor([text.lower() in PRONOUNS for text in texts], device=links.device)
     weak = torch.tensor([score < 0.3 for score in sure], device=links.device)
     links = links.clone()
     links[:, 1:] = links[:, 1:].masked_fill((pronoun | weak)[None], -1e4)
@@ -153,7 +153,7 @@ def _entities(
             and not (p.start <= places[i].start and places[i].end <= p.end)
             for p in taken
         )
-        if sure[i] < 0.5 or crossing or name.lower() in _PRONOUNS:
+        if sure[i] < 0.5 or crossing or name.lower() in PRONOUNS:
             continue
         taken.append(places[i])
         key = name.casefold()
