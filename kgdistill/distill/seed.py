@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Literal
 
 from kgdistill.distill.lessons import read_seed, split_of
-from kgdistill.distill.swaps import SeedDocument, SeedEntity, SeedFact, SeedSentence
+from kgdistill.distill.mentions import locate_mentions, occurrences
+from kgdistill.distill.swaps import SeedDocument, SeedFact
 from kgdistill.records import Entity, Fact, Pair, Span
 
 Split = Literal["train", "validation", "test"]
-_TOKEN = re.compile(r"\w+|[^\w\s]")
-_PRONOUNS = frozenset(
-    (  # noqa: SIM905 - plain words read best
-        "he she it they him her them his hers its their theirs i we me us my "
-        "our you your who whom which this that these those one himself herself itself themselves here there"
-    ).split()
-)
 
 
 def seed_pairs(folder: Path) -> Iterator[Pair]:
@@ -33,7 +26,7 @@ def seed_pair(document: SeedDocument) -> Pair:
     A fact whose subject or object has no mention in its sentence has None there but keeps the sentence's offsets.
     """
     bounds = _sentence_spans(document)
-    mentions = {e.name: _mentions(e, document, bounds) for e in document.entities}
+    mentions = locate_mentions(document, bounds)
     entities = tuple(Entity(e.name, e.type, tuple(sorted(mentions[e.name]))) for e in document.entities)
     facts = tuple(
         _fact(fact, span, mentions, document.text)
@@ -55,36 +48,6 @@ def _sentence_spans(document: SeedDocument) -> list[Span]:
         start, position = found.span() if found else (position, position)
         spans.append(Span(start, position))
     return spans
-
-
-def occurrences(name: str, text: str, start: int, end: int) -> list[Span]:
-    """All literal occurrences of `name` at word boundaries of `text[start:end]`, ignoring case."""
-    words = r"\s+".join(re.escape(word) for word in name.split())
-    pattern = re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
-    return [Span(*found.span()) for found in pattern.finditer(text, start, end)]
-
-
-def _mentions(entity: SeedEntity, document: SeedDocument, bounds: list[Span]) -> set[Span]:
-    """Names by their letters, pronouns by what replaces them in the standalone sentence."""
-    plain = [m for m in (entity.name, *entity.mentions) if m.lower() not in _PRONOUNS]
-    found = {span for mention in plain for span in occurrences(mention, document.text, 0, len(document.text))}
-    for sentence, bound in zip(document.sentences, bounds, strict=True):
-        found |= {
-            Span(bound.start + start, bound.start + end)
-            for start, end, replacement in replacements(sentence)
-            if entity.name.lower() in replacement.lower()
-        }
-    # A short name inside a longer one ("Boltzmann" in "Ludwig Boltzmann") is the same mention.
-    return {s for s in found if not any(o != s and o.start <= s.start and s.end <= o.end for o in found)}
-
-
-def replacements(sentence: SeedSentence) -> Iterator[tuple[int, int, str]]:
-    """(start, end, what stands there in the standalone sentence) of pronouns; offsets in `sentence.text`."""
-    left, right = list(_TOKEN.finditer(sentence.text)), list(_TOKEN.finditer(sentence.standalone))
-    matcher = SequenceMatcher(None, [t[0].lower() for t in left], [t[0].lower() for t in right], autojunk=False)
-    for kind, a, b, c, d in matcher.get_opcodes():
-        if kind == "replace" and b - a == 1 and left[a][0].lower() in _PRONOUNS:
-            yield left[a].start(), left[a].end(), sentence.standalone[right[c].start() : right[d - 1].end()]
 
 
 def _fact(fact: SeedFact, sentence: Span, mentions: dict[str, set[Span]], text: str) -> Fact:
