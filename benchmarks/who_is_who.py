@@ -22,7 +22,7 @@ from kgdistill.distill.pairing import agreement
 from kgdistill.distill.seed import seed_pairs
 from kgdistill.distill.student import SHIPPED
 from kgdistill.distill.students.span import SpanStudent
-from kgdistill.distill.students.span_reading import PRONOUNS, who_is_who
+from kgdistill.distill.students.span_naming import PRONOUNS, who_is_who
 from kgdistill.records import Fact, Pair, Span
 
 Owners = Mapping[Span, str]
@@ -51,13 +51,13 @@ def named(student: SpanStudent, pair: Pair, owners: Owners) -> Iterator[tuple[st
     for window in cut:
         [passage] = student.passages([(words, window)])
         spans = student.network.spans(passage)
-        mentions, texts, _, stands = who_is_who(student.network, spans, words, window, pair.text)
-        spelt = {text.casefold() for text in texts}
-        for number, (first, last) in enumerate(spans.places(mentions)):
+        mentions = who_is_who(student.network, spans, words, window, pair.text)
+        spelt = {text.casefold() for text in mentions.texts}
+        for number, (first, last) in enumerate(spans.places(mentions.chosen)):
             place = Span(words.spans[first + window.start].start, words.spans[last + window.start].end)
-            owner, text = owners.get(place, "").casefold(), texts[number].casefold()
+            owner, text = owners.get(place, "").casefold(), mentions.texts[number].casefold()
             if owner and text != owner and owner in spelt:
-                yield "pronouns" if text in PRONOUNS else "others", texts[stands[number]].casefold() == owner
+                yield "pronouns" if text in PRONOUNS else "others", mentions.name(number).casefold() == owner
 
 
 def main() -> None:

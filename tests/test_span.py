@@ -44,6 +44,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> SpanStudent:
     made = start(tmp_path_factory.mktemp("span"))
     torch.nn.init.constant_(made.network.kind.bias, 1.0)
     torch.nn.init.constant_(made.network.fact.bias, 1.0)
+    torch.nn.init.constant_(made.network.alone.bias, 6.0)
     return made
 
 
@@ -128,6 +129,19 @@ def test_the_least_raw_score_lets_everything_through_that_is_worth_enough(
     facts = tuple(Fact("s", "r", "o", score, 0, 1) for score in raw)
     for before, after in zip(facts, curve.apply(facts), strict=True):
         assert after.score < worth or before.score >= curve.least(worth)
+
+
+def test_a_fact_is_no_surer_than_the_names_of_its_ends(student: SpanStudent) -> None:
+    bias = student.network.alone.bias
+    surest = []
+    for value in (6.0, 2.0):
+        with torch.no_grad():
+            before = bias.clone()
+            bias.fill_(value)
+        surest.append(max(fact.score for fact in student.read("x", pair(1).text).facts))
+        with torch.no_grad():
+            bias.copy_(before)
+    assert surest[1] < 0.8 * surest[0]
 
 
 def test_only_asked_relations_are_given(student: SpanStudent) -> None:

@@ -11,16 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 from torch import Tensor
 
+from kgdistill.distill.students.span_naming import PRONOUNS, Mentions, who_is_who
 from kgdistill.distill.students.span_network import Passage, SpanNetwork, Spans
-from kgdistill.distill.students.span_passages import CANDIDATES, best, overlaps, span_texts
+from kgdistill.distill.students.span_passages import CANDIDATES, best, span_texts
 from kgdistill.distill.students.words import Window, Words
 from kgdistill.records import Entity, Extraction, Fact, Span
-
-PRONOUNS = frozenset(
-    (  # noqa: SIM905 - plain words read best
-        "he she it they him her them his hers its their theirs i we me us my our who whom which that this these those"
-    ).split()
-)
 
 
 class Names(Struct, frozen=True):
@@ -69,16 +64,21 @@ def read_window(
     spans = network.spans(passage)
     if len(spans.first) == 0:
         return
-    subjects, texts, sure, stands = who_is_who(network, spans, words, window, text)
+    mentions = who_is_who(network, spans, words, window, text)
+    subjects, named = mentions.chosen, mentions.named
     both = torch.maximum(spans.object, spans.mention)
     objects = best(both, CANDIDATES[1])
     if len(subjects) == 0 or len(objects) == 0:
         return
     place = _places(words, window, spans.first, spans.last)
-    _entities(network, spans.vectors[subjects], [place[i] for i in subjects.tolist()], texts, stands, sure, types, seen)
-    # A pair is no surer than its ends: this sorts out near-misses of a name ("Ada Byron wrote"), and what cannot reach
-    # `least` whatever the pair says needs no scoring.
+    _entities(network, spans, mentions, [place[i] for i in subjects.tolist()], types, seen)
+    # A pair is no surer than its ends and their names: this sorts out near-misses of a name ("Ada Byron wrote"), and
+    # what cannot reach `least` whatever the pair says needs no scoring.
+    numbers = {span: i for i, span in enumerate(subjects.tolist())}
+    entity = [numbers[o] if o in numbers and mentions.sure[numbers[o]] >= 0.5 else -1 for o in objects.tolist()]
+    called = torch.stack([named[i] if i >= 0 else torch.ones_like(named[0]) for i in entity])
     ends = (spans.mention[subjects].sigmoid()[:, None] * both[objects].sigmoid()[None]).sqrt()
+    ends = ends * named[:, None] * called[None]
     able = (ends >= least) & (subjects[:, None] != objects[None])
     rows, columns = able.nonzero(as_tuple=True)
     logits, vectors = network.pairs(passage, spans, subjects, objects, rows, columns)
@@ -89,30 +89,15 @@ def read_window(
     rows, columns, scores = rows[good], columns[good], scores[good].tolist()
     given = network.named(vectors[good], relations.vectors, 0).argmax(-1).tolist()
     manner = (logits[good, 1:] > 0).tolist()
-    object_texts = span_texts(words, window, spans.places(objects), text)
-    numbers = {span: i for i, span in enumerate(subjects.tolist())}
+    texts = span_texts(words, window, spans.places(objects), text)
     for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        mention = numbers.get(int(objects[j]), -1)
-        entity = mention >= 0 and sure[mention] >= 0.5
-        object_ = texts[stands[mention]] if entity else object_texts[j]
-        subject = texts[stands[i]]
+        subject, object_ = mentions.name(i), mentions.name(entity[j]) if entity[j] >= 0 else texts[j]
         if subject.casefold() == object_.casefold() or object_.lower() in PRONOUNS or subject.lower() in PRONOUNS:
             continue
         spot = place[int(subjects[i])], place[int(objects[j])]
-        seen.facts.append(Found(scores[k], subject, object_, *spot, entity, relations.names[given[k]], *manner[k]))
-
-
-def who_is_who(
-    network: SpanNetwork, spans: Spans, words: Words, window: Window, text: str
-) -> tuple[Tensor, list[str], list[float], list[int]]:
-    """The spans that may be mentions, their texts, how sure each is, and which of them each stands for."""
-    mentions = best(spans.mention, CANDIDATES[0])
-    if len(mentions) == 0:
-        return mentions, [], [], []
-    texts = span_texts(words, window, spans.places(mentions), text)
-    links = network.links(spans, mentions, overlaps(texts).to(network.device))
-    sure: list[float] = spans.mention[mentions].sigmoid().tolist()
-    return mentions, texts, sure, _stands_for(links, texts, sure)
+        seen.facts.append(
+            Found(scores[k], subject, object_, *spot, entity[j] >= 0, relations.names[given[k]], *manner[k])
+        )
 
 
 def _places(words: Words, window: Window, first: Tensor, last: Tensor) -> list[Span]:
@@ -120,33 +105,15 @@ def _places(words: Words, window: Window, first: Tensor, last: Tensor) -> list[S
     return [Span(words.spans[a].start, words.spans[b].end) for a, b in pairs]
 
 
-def _stands_for(links: Tensor, texts: Sequence[str], sure: Sequence[float]) -> list[int]:
-    """For each mention the one whose text is its name (itself where it names itself)."""
-    pronoun = torch.tensor([text.lower() in PRONOUNS for text in texts], device=links.device)
-    weak = torch.tensor([score < 0.3 for score in sure], device=links.device)
-    links = links.clone()
-    links[:, 1:] = links[:, 1:].masked_fill((pronoun | weak)[None], -1e4)
-    links[:, 0] = links[:, 0].masked_fill(pronoun, -1e3)
-    choice = (links.argmax(-1) - 1).tolist()
-    ends = [i if found < 0 else found for i, found in enumerate(choice)]
-    return [ends[end] for end in ends]
-
-
 def _entities(
-    network: SpanNetwork,
-    vectors: Tensor,
-    places: Sequence[Span],
-    texts: Sequence[str],
-    stands: Sequence[int],
-    sure: Sequence[float],
-    types: Names,
-    seen: Seen,
+    network: SpanNetwork, spans: Spans, mentions: Mentions, places: Sequence[Span], types: Names, seen: Seen
 ) -> None:
     """Mentions that are likelier than not, the surest first, none inside or across another of the same entity."""
-    given = network.named(vectors, types.vectors, 1).argmax(-1).tolist()
+    given = network.named(spans.vectors[mentions.chosen], types.vectors, 1).argmax(-1).tolist()
+    sure, stands = mentions.sure, mentions.stands
     taken: list[Span] = []
-    for i in sorted(range(len(texts)), key=lambda i: -sure[i]):
-        name = texts[stands[i]]
+    for i in sorted(range(len(places)), key=lambda i: -sure[i]):
+        name = mentions.name(i)
         crossing = any(
             p.start < places[i].end
             and places[i].start < p.end

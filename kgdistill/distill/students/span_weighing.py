@@ -11,8 +11,8 @@ from torch import Tensor
 
 from kgdistill.distill.relations import relation_name
 from kgdistill.distill.students.span_examples import WordSpan
+from kgdistill.distill.students.span_naming import who_is_who
 from kgdistill.distill.students.span_network import Spans
-from kgdistill.distill.students.span_reading import who_is_who
 from kgdistill.distill.students.words import Window, Words, word_span
 from kgdistill.text.names import find_all, normal
 
@@ -123,9 +123,9 @@ def _places(
 ) -> dict[str, list[int]]:
     """The spans of a window that name each end, or that stand for it."""
     first, last = (spans.first + window.start).tolist(), (spans.last + window.start).tolist()
-    number = {key: place for place, key in enumerate(zip(first, last, strict=True))}
-    places = {name: {number[key] for key in keys if key in number} for name, keys in spelt.items()}
-    mentions, texts, _, stands = who_is_who(student.network, spans, words, window, text)
-    for span, other in zip(mentions.tolist(), stands, strict=True):
-        places.get(normal(texts[other]), set()).add(span)
+    known = {key: place for place, key in enumerate(zip(first, last, strict=True))}
+    places = {name: {known[key] for key in keys if key in known} for name, keys in spelt.items()}
+    mentions = who_is_who(student.network, spans, words, window, text)
+    for number, span in enumerate(mentions.chosen.tolist()):
+        places.get(normal(mentions.name(number)), set()).add(span)
     return {name: sorted(found) for name, found in places.items()}
