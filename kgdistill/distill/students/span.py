@@ -144,7 +144,7 @@ class SpanStudent:
                 passages = self.passages([(words, window) for window in batch])
             for window, passage in zip(batch, passages, strict=True):
                 read_window(self.network, passage, words, window, text, names, self.types, least, seen)
-        return gather(id_, seen, sentences, words, self.config.most_overlap)
+        return gather(id_, seen, sentences, self.config.most_overlap, least)
 
     def support(self, text: str, claims: Sequence[Asked]) -> list[float | None]:
         """For each claim how far `text` supports it, in [0, 1]; None where the text does not name both its ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy
 import torch
@@ -131,13 +131,16 @@ def _entities(
         seen.entities[key] = before
 
 
-def gather(document: str, seen: Seen, sentences: Sequence[Span], words: Words, most_overlap: float) -> Extraction:
-    """One fact for each (subject, object); of a subject's overlapping objects, and the reverse, the best scored."""
+def gather(document: str, seen: Seen, sentences: Sequence[Span], most_overlap: float, least: float) -> Extraction:
+    """One fact for each (subject, object); of a subject's overlapping objects, and the reverse, the best scored.
+
+    Facts scored below `least` once their rivals are heard are left out.
+    """
     kept: list[Found] = []
     pairs: set[tuple[str, str]] = set()
     objects: dict[str, list[Span]] = {}
     subjects: dict[str, list[Span]] = {}
-    for found in sorted(seen.facts, key=lambda f: (-f.score, f.subject_span, f.object_span)):
+    for found in sorted(_against_rivals(seen.facts, least), key=lambda f: (-f.score, f.subject_span, f.object_span)):
         subject, pair = found.subject.casefold(), (found.subject.casefold(), found.object.casefold())
         near, across = objects.setdefault(subject, []), subjects.setdefault(pair[1], [])
         if (
@@ -156,6 +159,19 @@ def gather(document: str, seen: Seen, sentences: Sequence[Span], words: Words, m
         for name, type_, _, spans in sorted(seen.entities.values(), key=lambda e: min(e[3]))
     )
     return Extraction(document, entities, facts)
+
+
+def _against_rivals(facts: Sequence[Found], least: float) -> Iterator[Found]:
+    """An object mostly belongs to one subject: each score by its share of the best that the same object has.
+
+    Subjects of equal right ("Ada and Okoro met Maria") keep theirs.
+    """
+    best: dict[Span, float] = {}
+    for found in facts:
+        best[found.object_span] = max(found.score, best.get(found.object_span, 0.0))
+    for found in facts:
+        if (score := found.score * (found.score / best[found.object_span])) >= least:
+            yield replace(found, score=score)
 
 
 def _shared(one: Span, other: Span) -> float:
