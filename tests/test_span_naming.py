@@ -25,7 +25,7 @@ NAMES = {0: {0: 0.0}, 3: {0: 0.0}, 4: {0: 0.0}}
 
 
 def test_chances_of_one_name_add_up_over_its_occurrences() -> None:
-    # Ada Byron 0.3 + 0.3, Okoro 0.4: the likeliest single occurrence names it, and then its name's other ones count
+    # about a third for each of three occurrences: two of them are Ada Byron's
     stands, likely = named(NAMES | {1: {1: 0.31, 4: 0.3, 5: 0.2}, 2: {0: 0.0}})
     assert TEXTS[stands[1]] == "Ada Byron" and likely[1] == pytest.approx(0.68, abs=0.01)
     assert stands[0] == 0 and likely[0] == pytest.approx(1.0)

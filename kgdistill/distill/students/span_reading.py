@@ -75,8 +75,9 @@ def read_window(
     # A pair is no surer than its ends and their names: this sorts out near-misses of a name ("Ada Byron wrote"), and
     # what cannot reach `least` whatever the pair says needs no scoring.
     numbers = {span: i for i, span in enumerate(subjects.tolist())}
-    entity = [numbers[o] if o in numbers and mentions.sure[numbers[o]] >= 0.5 else -1 for o in objects.tolist()]
-    called = torch.stack([named[i] if i >= 0 else torch.ones_like(named[0]) for i in entity])
+    # The mention that each object is; -1 where it is a literal.
+    mention = [numbers[o] if o in numbers and mentions.sure[numbers[o]] >= 0.5 else -1 for o in objects.tolist()]
+    called = torch.cat([named, named.new_ones(1)])[mention]
     ends = (spans.mention[subjects].sigmoid()[:, None] * both[objects].sigmoid()[None]).sqrt()
     ends = ends * named[:, None] * called[None]
     able = (ends >= least) & (subjects[:, None] != objects[None])
@@ -91,12 +92,12 @@ def read_window(
     manner = (logits[good, 1:] > 0).tolist()
     texts = span_texts(words, window, spans.places(objects), text)
     for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        subject, object_ = mentions.name(i), mentions.name(entity[j]) if entity[j] >= 0 else texts[j]
+        subject, object_ = mentions.name(i), mentions.name(mention[j]) if mention[j] >= 0 else texts[j]
         if subject.casefold() == object_.casefold() or object_.lower() in PRONOUNS or subject.lower() in PRONOUNS:
             continue
         spot = place[int(subjects[i])], place[int(objects[j])]
         seen.facts.append(
-            Found(scores[k], subject, object_, *spot, entity[j] >= 0, relations.names[given[k]], *manner[k])
+            Found(scores[k], subject, object_, *spot, mention[j] >= 0, relations.names[given[k]], *manner[k])
         )
 
 
