@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 
 from kgdistill.distill.swaps import SeedDocument, SeedEntity, SeedSentence
 from kgdistill.records import Span
+from kgdistill.text.names import find_all
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _ARTICLE = re.compile(r"(?:the|a|an)\s+|(?:The|A|An)\s+(?=[a-zß-ÿ])")
@@ -28,7 +29,7 @@ def locate_mentions(document: SeedDocument, sentences: Sequence[Span]) -> dict[s
     names = {entity.name.casefold() for entity in document.entities}
     surfaces = {entity.name: _surfaces(entity, names) for entity in document.entities}
     found = {
-        name: {_bare(span, document.text, name) for surface in own for span in occurrences(surface, document.text)}
+        name: {_bare(span, document.text, name) for surface in own for span in find_all(surface, document.text)}
         for name, own in surfaces.items()
     }
     for sentence, where in zip(document.sentences, sentences, strict=True):
@@ -36,13 +37,6 @@ def locate_mentions(document: SeedDocument, sentences: Sequence[Span]) -> dict[s
             for name in _meant(replacement, sentence.text[start:end], surfaces):
                 found[name].add(Span(where.start + start, where.start + end))
     return {name: set(_longest(spans)) for name, spans in found.items()}
-
-
-def occurrences(name: str, text: str, start: int = 0, end: int | None = None) -> list[Span]:
-    """All literal occurrences of `name` at word boundaries of `text[start:end]`, ignoring case."""
-    words = r"\s+".join(re.escape(word) for word in name.split())
-    pattern = re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
-    return [Span(*found.span()) for found in pattern.finditer(text, start, len(text) if end is None else end)]
 
 
 def replacements(sentence: SeedSentence) -> Iterator[tuple[int, int, str]]:
@@ -84,7 +78,7 @@ def _meant(replacement: str, pronoun: str, surfaces: Mapping[str, Sequence[str]]
     named: dict[Span, str] = {}
     for name, own in surfaces.items():
         for surface in own:
-            for span in occurrences(surface, replacement):
+            for span in find_all(surface, replacement):
                 named.setdefault(span, name)
     heads = [
         (span, named[span])

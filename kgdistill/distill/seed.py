@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from kgdistill.distill.lessons import read_seed, split_of
-from kgdistill.distill.mentions import locate_mentions, occurrences
+from kgdistill.distill.mentions import locate_mentions
 from kgdistill.distill.swaps import SeedDocument, SeedFact
 from kgdistill.records import Entity, Fact, Pair, Span
+from kgdistill.text.names import find_all
 
 Split = Literal["train", "validation", "test"]
 
@@ -53,7 +54,7 @@ def _sentence_spans(document: SeedDocument) -> list[Span]:
 def _fact(fact: SeedFact, sentence: Span, mentions: dict[str, set[Span]], text: str) -> Fact:
     subject = _nearest(_inside(mentions[fact.subject], sentence), None)
     literal = fact.object not in mentions
-    candidates = occurrences(fact.object, text, sentence.start, sentence.end)
+    candidates = list(find_all(fact.object, text, sentence.start, sentence.end))
     if not candidates and not literal:
         candidates = _inside(mentions[fact.object], sentence)
     return Fact(
