@@ -103,7 +103,7 @@ def test_rows_are_an_exact_inverse() -> None:
 
 def test_seed_spans_quote_the_text() -> None:
     pairs = list(seed_pairs(SEED))
-    assert len(pairs) == 3646 and {made.split for made in pairs} == {"train", "validation", "test"}
+    assert len(pairs) == 6202 and {made.split for made in pairs} == {"train", "validation", "test"}
     facts = [(made, fact) for made in pairs for fact in made.facts]
     for made, fact in facts:
         assert 0 <= fact.start < fact.end <= len(made.text)
