@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from kgdistill.distill.augment import CHANGES, augment
 from kgdistill.distill.edits import edited, joined, part
-from kgdistill.distill.kinds import by_kind
 from kgdistill.distill.seed import seed_pairs
 from kgdistill.errors import RecipeError
 from kgdistill.records import Entity, Fact, Pair, Span
@@ -37,7 +36,7 @@ def held(pair: Pair) -> dict[str, list[str]]:
 def test_spans_hold_what_they_held(change: str, pair: Pair) -> None:
     made = CHANGES[change](SEED)(pair, random.Random(pair.id))
     if made is None:
-        assert change in ("truncated", "recombined", "misspelt", "by_kind")
+        assert change in ("truncated", "recombined", "misspelt")
         return
     before, after = held(pair), held(made)
     if change == "misspelt":
@@ -45,14 +44,6 @@ def test_spans_hold_what_they_held(change: str, pair: Pair) -> None:
         assert made.text != pair.text
     elif change == "lowered":
         assert {k: [word.lower() for word in v] for k, v in before.items()} == after
-    elif change == "by_kind":
-        kinds = {entity.type for entity in pair.entities}
-        moved = [(old, new) for k in before for old, new in zip(before[k], after[k], strict=True) if old != new]
-        assert moved
-        assert all(new in kinds and new not in pair.text.casefold().split() for _, new in moved)
-        assert [pair.text[f.start : f.start + 1].isspace() for f in pair.facts] == [
-            made.text[f.start : f.start + 1].isspace() for f in made.facts
-        ]
     else:
         every = {k: [word for source in SEED for word in held(source)[k]] for k in before}
         assert all(set(after[k]) <= set(every[k]) for k in after)
@@ -61,50 +52,6 @@ def test_spans_hold_what_they_held(change: str, pair: Pair) -> None:
     for fact in made.facts:
         assert 0 <= fact.start < fact.end <= len(made.text)
         assert change == "lowered" or fact.subject in names or fact.subject not in known
-
-
-def _pair(text: str, *entities: tuple[str, str, tuple[str, ...]]) -> Pair:
-    """A pair whose entities are named where their words stand, each word the next time that it occurs."""
-    found, place = [], 0
-    for name, type_, said in entities:
-        spans, place = [], 0
-        for word in said:
-            place = text.index(word, place)
-            spans.append(Span(place, place + len(word)))
-            place += len(word)
-        found.append(Entity(name, type_, tuple(spans)))
-    return Pair("d", "d", text, "train", tuple(found), ())
-
-
-def test_what_was_named_is_called_by_its_kind() -> None:
-    text = "Vesta is bright. It was found by Olbers; its crust is old. A gap lies near Vesta; see the Vesta family."
-    vesta = ("Vesta", "asteroid", ("Vesta", "It", "its", "Vesta", "Vesta"))
-    pair = _pair(text, vesta, ("Olbers", "person", ("Olbers",)))
-    told = {by_kind(pair, random.Random(i)) for i in range(60)} - {None}
-    texts = {made.text for made in told if made is not None}
-    retold = "The asteroid was found by Olbers; the asteroid's crust is old. A gap lies near the asteroid;"
-    assert any(retold in text for text in texts)
-    assert all(t.startswith("Vesta is bright") and t.endswith("the Vesta family.") for t in texts)
-    for made in told:
-        assert made is not None
-        assert set(held(made)["mentions"]) <= {"Vesta", "It", "its", "asteroid", "Olbers"}
-
-
-@pytest.mark.parametrize(
-    ("text", "entities"),
-    [
-        ("Vesta is an asteroid. It is old.", [("Vesta", "asteroid", ("Vesta", "It"))]),
-        ("Vesta and Hebe met. It is old.", [("Vesta", "asteroid", ("Vesta", "It")), ("Hebe", "asteroid", ("Hebe",))]),
-        ("It is old, and so is Vesta.", [("Vesta", "asteroid", ("It", "Vesta"))]),
-        ("Ada came. She sat.", [("Ada", "person", ("Ada", "She"))]),
-        ("Vesta has a crust. It is old.", [("Vesta", "asteroid", ("Vesta", "It")), ("crust", "rock", ("crust", "It"))]),
-    ],
-    ids=["used already", "two of a kind", "not named yet", "says nothing", "either"],
-)
-def test_kinds_that_would_not_tell_who_is_meant_stay_away(
-    text: str, entities: list[tuple[str, str, tuple[str, ...]]]
-) -> None:
-    assert all(by_kind(_pair(text, *entities), random.Random(i)) is None for i in range(20))
 
 
 def test_a_part_says_only_what_stands_there() -> None:

@@ -1,4 +1,4 @@
-"""Augmentation: more training pairs from those at hand: cut short, put together, retold, misspelt; spans stay exact."""
+"""Augmentation: more training pairs from those at hand, cut short, put together, or badly spelt; spans stay exact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec.structs import replace
 
 from kgdistill.distill.edits import Edit, edited, joined, part
-from kgdistill.distill.kinds import by_kind
 from kgdistill.records import Fact, Pair, Span
 from kgdistill.text.sentences import sentence_spans
 
@@ -110,5 +109,4 @@ CHANGES: dict[str, Callable[[Sequence[Pair]], Change]] = {
     "recombined": recombined,
     "misspelt": lambda pairs: misspelt,
     "lowered": lambda pairs: lowered,
-    "by_kind": lambda pairs: by_kind,
 }

@@ -15,7 +15,7 @@ from kgdistill.errors import RecipeError
 
 
 class Augment(CorpusStage, frozen=True, forbid_unknown_fields=True):
-    """The pairs, and new ones of the training split: cut short, put together, retold, misspelt; see distill/augment."""
+    """The pairs, and new ones of the training split: cut short, put together, badly spelt; see distill/augment."""
 
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
     gives: ClassVar[str] = "pairs"
