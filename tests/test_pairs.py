@@ -190,14 +190,6 @@ def test_pairs_of_other_makers_come_beside_the_seed_with_their_weight(tmp_path: 
     assert stage.fingerprint() != before
 
 
-def test_documents_that_are_wanted_early_fade_out(tmp_path: Path) -> None:
-    bench = SimpleNamespace(folder=tmp_path / "out", note=lambda *_: None)
-    SeedPairs(seed_folder=str(SEED), early=("train-m", "a-")).run(iter(()), bench)  # type: ignore[arg-type]
-    fading = {p.id[:8] if p.id.startswith("train-") else p.id[:2] for p in read_pairs(tmp_path / "out") if p.weight < 1}
-    assert fading == {"train-m-", "a-"}
-    assert all(p.split == "train" for p in read_pairs(tmp_path / "out") if p.weight < 1)
-
-
 def test_what_counts_less_fades_out() -> None:
     assert shares(5) == [1.0, 0.75, 0.5, 0.25, 0.0]
     assert shares(1) == [1.0]

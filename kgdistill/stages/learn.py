@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 ENCODER = frozenset({"encoder"})
 SECONDS = "seconds.json"
 """Beside extractions: the seconds that each system took for each document."""
-_EARLY = 0.99
-"""Weight of documents that fade out: what has the full one does not, and the first epoch is to see nearly all."""
 
 
 class MakePairs(PairSettings, CorpusStage, frozen=True, forbid_unknown_fields=True):
@@ -62,8 +60,6 @@ class SeedPairs(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """Pairs that a run of ours kept (its folder `pairs-...`), to be learnt from in the same way."""
     weight: float = 0.4
     """Share of both that the first epoch sees; later ones see ever fewer."""
-    early: tuple[str, ...] = ()
-    """Seed documents whose ids begin so are read early on, and ever fewer of them in later epochs."""
 
     def fingerprint(self) -> str:
         patterns = [f"{self.seed_folder}/pairs_*.jsonl"]
@@ -78,12 +74,9 @@ class SeedPairs(CorpusStage, frozen=True, forbid_unknown_fields=True):
         if self.kept_folder:
             others.append(read_pairs(Path(self.kept_folder)))
         fading = (replace(pair, split="train", weight=self.weight) for pair in chain(*others))
-        pairs = chain(map(self._weighed, seed_pairs(Path(self.seed_folder))), fading)
+        pairs = chain(seed_pairs(Path(self.seed_folder)), fading)
         for split, count in write_pairs(bench.folder, pairs).items():
             bench.note(f"{split} pairs", count)
-
-    def _weighed(self, pair: Pair) -> Pair:
-        return replace(pair, weight=_EARLY) if pair.split == "train" and pair.id.startswith(self.early) else pair
 
 
 class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
