@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 SEED = Path(__file__).parents[1] / "data" / "seed"
-UNREAD = SEED.parent / "unread"
-FILES = [*sorted(SEED.glob("pairs_*.jsonl")), *sorted(UNREAD.glob("pairs_*.jsonl")), SEED / "example.jsonl"]
+FILES = [*sorted(SEED.glob("pairs_*.jsonl")), SEED / "example.jsonl"]
 FACT_KEYS = {"proposition", "subject", "relation", "object", "negated", "hedged"}
 
 pytestmark = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
