@@ -10,11 +10,11 @@ import pytest
 import torch
 from msgspec.structs import replace
 from students import pair, tiny_encoder
-from transformers import AutoTokenizer
 
 from kgdistill.distill.edits import part
 from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.students import span_training
+from kgdistill.distill.students.pieces import WordPieces
 from kgdistill.distill.students.span import SpanStudent
 from kgdistill.distill.students.span_examples import Example, examples
 from kgdistill.distill.students.span_learning import Placed, _grid, said_loss
@@ -24,7 +24,7 @@ from kgdistill.encoders.minilm import model_folder
 from kgdistill.records import Pair
 from kgdistill.text.split import sentence_spans
 
-TOKENIZER = AutoTokenizer.from_pretrained(model_folder())
+PIECES = WordPieces.from_pretrained(model_folder())
 
 
 def started(folder: Path) -> SpanStudent:
@@ -36,7 +36,7 @@ def started(folder: Path) -> SpanStudent:
 def cases(*pairs: Pair) -> list[tuple[Example, str]]:
     found = []
     for one in pairs:
-        words = read_words(one.text, sentence_spans(one.text), TOKENIZER)
+        words = read_words(one.text, sentence_spans(one.text), PIECES)
         cut = list(windows(words, 254, 64))
         for each in examples(one, words, cut, ["born in", "occupation"].index, ["person", "city"].index):
             found.append((each, one.text))

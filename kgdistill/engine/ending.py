@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import traceback
 from typing import Any
@@ -16,8 +15,6 @@ INTERRUPTED = 130
 
 def guarded(app: typer.Typer, arguments: list[str], debug: bool) -> int:
     """Run a command; returns its exit code. `debug` shows the traceback of what went wrong too."""
-    # What is imported stays: looking through it again and again for garbage takes a tenth of a short command.
-    gc.set_threshold(100_000, 10, 10)
     try:
         code: Any = app(arguments, standalone_mode=False)
     except KeyboardInterrupt:

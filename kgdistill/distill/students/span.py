@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import torch
 from msgspec import Struct
 from msgspec.structs import replace
-from transformers import PreTrainedTokenizerFast
 
 from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.student import FILE
 from kgdistill.distill.students import span_training, span_weights
 from kgdistill.distill.students.bert import Bert, read_shape
+from kgdistill.distill.students.pieces import WordPieces
 from kgdistill.distill.students.span_network import SpanNetwork
 from kgdistill.distill.students.span_passages import Marks, read_passages
 from kgdistill.distill.students.span_reading import Curve, Names, Seen, gather, read_window
@@ -54,8 +55,8 @@ class SpanConfig(Struct, frozen=True):
 class SpanStudent:
     """Network, tokeniser and names; see `Student` for what it promises."""
 
-    def __init__(self, network: SpanNetwork, tokenizer: Any, config: SpanConfig, vectors: tuple[Any, Any]) -> None:
-        self.network, self.tokenizer, self.config = network, tokenizer, config
+    def __init__(self, network: SpanNetwork, pieces: WordPieces, config: SpanConfig, vectors: tuple[Any, Any]) -> None:
+        self.network, self.pieces, self.config = network, pieces, config
         self.relations = Names(config.relations, vectors[0].to(network.device))
         self.types = Names(config.types, vectors[1].to(network.device))
         self.settings = SpanSettings(width=config.width)
@@ -78,14 +79,16 @@ class SpanStudent:
             encoder = AutoModel.from_pretrained(
                 settings.encoder, config=shape, add_pooling_layer=False, local_files_only=True
             )
-            tokenizer = AutoTokenizer.from_pretrained(settings.encoder, local_files_only=True)
+            with TemporaryDirectory() as folder:
+                AutoTokenizer.from_pretrained(settings.encoder, local_files_only=True).save_pretrained(folder)
+                pieces = WordPieces.from_pretrained(Path(folder))
         except (OSError, ValueError) as error:
             raise ModelError(f"no encoder in {settings.encoder!r}: give a folder with model and tokenizer") from error
         torch.manual_seed(settings.seed)
         network = SpanNetwork(encoder, settings.width).to("cuda" if torch.cuda.is_available() else "cpu")
-        vectors = tuple(embed_names(network, tokenizer, names) for names in (relations, types))
+        vectors = tuple(embed_names(network, pieces, names) for names in (relations, types))
         config = SpanConfig("span", settings.width, tuple(relations), tuple(types))
-        student = cls(network, tokenizer, config, (vectors[0], vectors[1]))
+        student = cls(network, pieces, config, (vectors[0], vectors[1]))
         student.settings = settings
         return student
 
@@ -96,9 +99,9 @@ class SpanStudent:
         old = cls.from_pretrained(Path(settings.encoder))
         known = tuple(dict.fromkeys((*old.config.relations, *relations)))
         kinds = tuple(dict.fromkeys((*old.config.types, *types)))
-        vectors = (embed_names(old.network, old.tokenizer, known), embed_names(old.network, old.tokenizer, kinds))
+        vectors = (embed_names(old.network, old.pieces, known), embed_names(old.network, old.pieces, kinds))
         config = replace(old.config, relations=known, types=kinds)
-        student = cls(old.network, old.tokenizer, config, vectors)
+        student = cls(old.network, old.pieces, config, vectors)
         student.settings = replace(settings, width=old.config.width)
         return student
 
@@ -109,7 +112,7 @@ class SpanStudent:
     def prepare(self, text: str) -> tuple[Words, tuple[Window, ...], tuple[Span, ...]]:
         """Words, windows and sentences of `text`."""
         sentences = sentence_spans(text)
-        words = read_words(text, sentences, self.tokenizer)
+        words = read_words(text, sentences, self.pieces)
         return words, tuple(windows(words, _MOST, _SHARED)), sentences
 
     def extract(
@@ -161,14 +164,14 @@ class SpanStudent:
     @property
     def marks(self) -> Marks:
         """The special pieces of its encoder."""
-        return Marks(self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.tokenizer.pad_token_id)
+        return Marks(self.pieces.start, self.pieces.stop, self.pieces.padding)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write weights (word embeddings as 8-bit rows, the rest as bfloat16), tokeniser and configuration."""
         folder.mkdir(parents=True, exist_ok=True)
         span_weights.save(self.network, {"relations": self.relations.vectors, "types": self.types.vectors}, folder)
         self.network.encoder.config.to_json_file(folder / "config.json")
-        self.tokenizer.save_pretrained(folder)
+        self.pieces.save_pretrained(folder)
         (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self.config)) + b"\n")
 
     @classmethod
@@ -177,15 +180,15 @@ class SpanStudent:
         try:
             config = msgspec.json.decode((folder / FILE).read_bytes(), type=SpanConfig)
             network = SpanNetwork(_encoder(folder), config.width)
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+            pieces = WordPieces.from_pretrained(folder)
             names = span_weights.load(network, folder)
         except (OSError, ValueError, KeyError, msgspec.DecodeError, RuntimeError) as error:
             raise ModelError(f"{folder} is no span student: {str(error).splitlines()[0]}") from error
         network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        return cls(network, tokenizer, config, (names["relations"], names["types"]))
+        return cls(network, pieces, config, (names["relations"], names["types"]))
 
     def _embed_names(self, names: tuple[str, ...]) -> Names:
-        return Names(names, embed_names(self.network, self.tokenizer, names).to(self.network.device))
+        return Names(names, embed_names(self.network, self.pieces, names).to(self.network.device))
 
 
 def _encoder(folder: Path) -> Any:
@@ -206,15 +209,13 @@ def batches(cut: Sequence[Window]) -> Iterator[Sequence[Window]]:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
-def embed_names(network: SpanNetwork, tokenizer: Any, names: Sequence[str]) -> torch.Tensor:
+def embed_names(network: SpanNetwork, pieces: WordPieces, names: Sequence[str]) -> torch.Tensor:
     """Unit vectors (names, hidden), float32."""
     was = network.training
     network.eval()
     rows = []
     for position in range(0, len(names), 256):
-        batch = tokenizer(
-            list(names[position : position + 256]), padding=True, truncation=True, max_length=32, return_tensors="pt"
-        )
-        rows.append(network.embed(batch["input_ids"].to(network.device), batch["attention_mask"].to(network.device)))
+        ids, mask = pieces.of_texts(names[position : position + 256], 32)
+        rows.append(network.embed(ids.to(network.device), mask.to(network.device)))
     network.train(was)
     return torch.cat(rows) if rows else torch.zeros(0, network.kind.in_features)

@@ -147,14 +147,8 @@ def losses_of(student: SpanStudent, batch: Sequence[Case], chance: random.Random
         parts = batch_losses(network, joined, batch, *points, student.settings.silence)
         if student.relations.names:
             numbers = [chance.randrange(len(student.relations.names)) for _ in range(12)]
-            names = student.tokenizer(
-                [student.relations.names[i] for i in numbers],
-                padding=True,
-                truncation=True,
-                max_length=16,
-                return_tensors="pt",
-            ).to(device)
-            vectors = network.embed(names["input_ids"], names["attention_mask"])
+            ids, mask = student.pieces.of_texts([student.relations.names[i] for i in numbers], 16)
+            vectors = network.embed(ids.to(device), mask.to(device))
             parts["names"] = (1 - (vectors * student.relations.vectors[numbers]).sum(-1)).mean() * 2
     return parts
 

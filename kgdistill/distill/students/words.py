@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from msgspec import Struct
 
+from kgdistill.distill.students.pieces import WordPieces
 from kgdistill.records import Span
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+_MOST = 16
+"""Word pieces of a word; what is longer is cut."""
 SHAPES = 8
 """Number of word shapes: lower, Title, UPPER, mixed, digits, letters with digits, punctuation, and padding."""
 
@@ -50,11 +52,12 @@ def shape(word: str) -> int:
     return 1 if word.istitle() else 3
 
 
-def read_words(text: str, sentences: Sequence[Span], tokenizer: Any) -> Words:
+def read_words(text: str, sentences: Sequence[Span], tokenizer: WordPieces) -> Words:
     """Cut `text` into words (runs of letters and digits; single marks) and word pieces, in one tokeniser call."""
     found = list(_WORD.finditer(text))
     strings = [match[0] for match in found]
-    pieces = _pieces(list(dict.fromkeys(strings)), tokenizer)
+    different = list(dict.fromkeys(strings))
+    pieces = dict(zip(different, tokenizer.of_words(different, _MOST), strict=True))
     numbers, position = [], 0
     for match in found:
         while position + 1 < len(sentences) and match.start() >= sentences[position].end:
@@ -67,21 +70,6 @@ def read_words(text: str, sentences: Sequence[Span], tokenizer: Any) -> Words:
         tuple(pieces[word] for word in strings),
         tuple(numbers),
     )
-
-
-def _pieces(words: list[str], tokenizer: Any) -> dict[str, tuple[int, ...]]:
-    """Word-piece ids of different words, at most 16 and at least one each."""
-    if not words:
-        return {}
-    ids = tokenizer(
-        words,
-        add_special_tokens=False,
-        truncation=True,
-        max_length=16,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )["input_ids"]
-    return {word: tuple(pieces) or (tokenizer.unk_token_id,) for word, pieces in zip(words, ids, strict=True)}
 
 
 def windows(words: Words, most: int, overlap: int) -> Iterator[Window]:
