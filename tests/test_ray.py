@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import toys
 
+from kgdistill.engine.job import Job
+from kgdistill.engine.ray import RayCrew
 from kgdistill.engine.recipe import decode
 from kgdistill.engine.runner import run
 from kgdistill.records import Reading
@@ -60,6 +62,25 @@ def test_a_node_dies_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         os.environ.pop("RAY_ADDRESS", None)
     assert killed and state.state == "finished"
     assert toys.tree(out) == toys.tree(tmp_path / "local")
+
+
+def test_a_worker_that_never_began_is_no_fault_of_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when workers are placed on a node of which the cluster does not yet know that it is gone."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    run(recipe(), tmp_path / "local", workers=1)
+    give, struck = RayCrew.give, []
+
+    def strike(crew: RayCrew, seat: int, job: Job) -> None:
+        new = seat not in crew._actors
+        give(crew, seat, job)
+        if new and len(struck) < 5:
+            struck.append(seat)
+            ray.kill(crew._actors[seat])
+
+    monkeypatch.setattr(RayCrew, "give", strike)
+    run(recipe(), tmp_path / "ray", on="ray", workers=1)
+    assert len(struck) == 5
+    assert toys.tree(tmp_path / "ray") == toys.tree(tmp_path / "local")
 
 
 def test_each_worker_holds_the_gpus_of_its_teacher(tmp_path: Path) -> None:

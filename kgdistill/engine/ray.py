@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from kgdistill.engine.worker import Worker
 from kgdistill.errors import MissingExtra, UserError
 
 PLACE_SECONDS = 120
+_BEGINNINGS = 10
+"""How often a seat may lose its worker before that worker has begun, and get another for the same job."""
 
 
 class RemoteWorker:
@@ -60,6 +63,8 @@ class RayCrew:
         self._actors: dict[int, Any] = {}
         self._placed: dict[int, Any] = {}
         self._calls: dict[Any, int] = {}
+        self._jobs: dict[int, Job] = {}
+        self._early: Counter[int] = Counter()
 
     def _connect(self, size: int) -> None:
         address = os.environ.get("RAY_ADDRESS")
@@ -79,9 +84,19 @@ class RayCrew:
         if seat not in self._actors:
             self._actors[seat] = self._actor.remote(self._setup)
             self._placed[seat] = self._actors[seat].ready.remote()
+        self._jobs[seat] = job
         self._calls[self._actors[seat].run.remote(msgspec.json.encode(job))] = seat
 
     def wait(self) -> tuple[int, Message | None]:
+        while True:
+            seat, message = self._next()
+            if message is None and seat in self.seats and self._early[seat] and self._early[seat] < _BEGINNINGS:
+                time.sleep(1)  # a cluster takes a while to see that a node is gone, and places workers on it until then
+                self.give(seat, self._jobs[seat])
+            else:
+                return seat, message
+
+    def _next(self) -> tuple[int, Message | None]:
         since = time.monotonic()
         while True:
             ready, _ = self._ray.wait(list(self._calls), num_returns=1, timeout=1.0)
@@ -92,10 +107,23 @@ class RayCrew:
                 return homeless, None
         seat = self._calls.pop(ready[0])
         try:
-            return seat, msgspec.json.decode(self._ray.get(ready[0]), type=Outcome)
-        except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError):
-            del self._actors[seat]  # its node or process died: the next job gets a new one, wherever there is room
+            outcome = msgspec.json.decode(self._ray.get(ready[0]), type=Outcome)
+        except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError) as error:
+            # Its node or process died, or cannot be reached: the next job gets a new one, wherever there is room.
+            self._ray.kill(self._actors.pop(seat))
+            broken = getattr(error, "actor_init_failed", False)
+            self._early[seat] = 0 if broken or self._began(seat) else self._early[seat] + 1
             return seat, None
+        self._early[seat] = 0
+        return seat, outcome
+
+    def _began(self, seat: int) -> bool:
+        """Whether the seat's worker has ever been there: only then a job can be why it died."""
+        try:
+            self._ray.get(self._placed[seat], timeout=0)
+        except self._ray.exceptions.RayError:
+            return False
+        return True
 
     def _homeless(self, since: float) -> int | None:
         """A seat given up because the cluster (smaller than it was?) has no place for it while another is idle."""
