@@ -9,15 +9,11 @@ from difflib import SequenceMatcher
 from kgdistill.distill.swaps import SeedDocument, SeedEntity, SeedSentence
 from kgdistill.records import Span
 from kgdistill.text.names import find_all
+from kgdistill.text.pronouns import PRONOUNS
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _ARTICLE = re.compile(r"(?:the|a|an)\s+|(?:The|A|An)\s+(?=[a-zß-ÿ])")
-_PRONOUNS = frozenset(
-    (  # noqa: SIM905 - plain words read best
-        "he she it they him her them his hers its their theirs i we me us my mine our ours you your yours "
-        "who whom which that this these those one himself herself itself themselves here there"
-    ).split()
-)
+_PRONOUNS = PRONOUNS | {"one"}
 _PLURAL = frozenset("they them their theirs themselves these those we us our ours you your yours".split())  # noqa: SIM905
 
 

@@ -11,12 +11,7 @@ from torch import Tensor
 from kgdistill.distill.students.span_network import SpanNetwork, Spans
 from kgdistill.distill.students.span_passages import CANDIDATES, best, overlaps, span_texts
 from kgdistill.distill.students.words import Window, Words
-
-PRONOUNS = frozenset(
-    (  # noqa: SIM905 - plain words read best
-        "he she it they him her them his hers its their theirs i we me us my our who whom which that this these those"
-    ).split()
-)
+from kgdistill.text.pronouns import PRONOUNS
 
 
 class Mentions(Struct, frozen=True):

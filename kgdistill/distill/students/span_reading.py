@@ -11,11 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 from torch import Tensor
 
-from kgdistill.distill.students.span_naming import PRONOUNS, Mentions, who_is_who
+from kgdistill.distill.students.span_naming import Mentions, who_is_who
 from kgdistill.distill.students.span_network import Passage, SpanNetwork, Spans
 from kgdistill.distill.students.span_passages import CANDIDATES, best, span_texts
 from kgdistill.distill.students.words import Window, Words
 from kgdistill.records import Entity, Extraction, Fact, Span
+from kgdistill.text.pronouns import PRONOUNS
 
 
 class Names(Struct, frozen=True):

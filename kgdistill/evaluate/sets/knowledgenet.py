@@ -10,12 +10,7 @@ from msgspec import Struct
 
 from kgdistill.evaluate.sets.lines import decoded, gold, malformed
 from kgdistill.records import Entity, Fact, Failure, Pair, Span
-
-_PLAIN = """
-he she it they him her them his hers its their theirs i we me us my our you your who whom whose which that this these
-those himself herself itself themselves
-"""
-_PRONOUNS = frozenset(_PLAIN.split())
+from kgdistill.text.pronouns import PRONOUNS
 
 
 class Said(Struct, frozen=True):
@@ -60,7 +55,7 @@ def _document(number: int, line: Passage) -> Pair:
         for key, span in zip(keys, (Span(a, b), Span(c, d)), strict=True):
             if not 0 <= span.start < span.end <= len(line.text):
                 raise IndexError(f"a mention at {span.start} to {span.end} of {len(line.text)} characters")
-            if line.text[span.start : span.end].lower() not in _PRONOUNS:
+            if line.text[span.start : span.end].lower() not in PRONOUNS:
                 places[key].add(span)
         said.append((keys[0], fact.property.replace("_", " ").lower(), keys[1]))
     names = {key: max((line.text[s.start : s.end] for s in sorted(spans)), key=len) for key, spans in places.items()}
