@@ -129,7 +129,7 @@ def papers() -> None:
 
 @app.command()
 def extract(
-    path: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs.")],
+    path: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, globs; - is standard input.")],
     student: Annotated[str, typer.Option(metavar="DIR", help="A trained student; by default the shipped one.")] = "",
     format: Annotated[ExtractFormat, typer.Option(help="What to print.")] = ExtractFormat.jsonl,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a fact.")] = None,

@@ -106,7 +106,9 @@ def test_interrupted_says_how_to_go_on(recipe: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert error.strip().splitlines()[-1] == "kgdistill: interrupted; run the same command to go on"
+    assert (
+        error.strip().splitlines()[-1] == "kgdistill: interrupted; a run goes on when the same command is given again"
+    )
     assert finished("run", "toy.toml", "--workers", "1", cwd=tmp_path)[0] == 0
 
 

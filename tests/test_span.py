@@ -21,11 +21,11 @@ from kgdistill.distill.students.span import SpanStudent
 from kgdistill.distill.students.span_examples import examples
 from kgdistill.distill.students.span_passages import overlaps
 from kgdistill.distill.students.span_reading import Curve
-from kgdistill.distill.students.words import read_words, shape, windows
+from kgdistill.distill.students.words import plain, read_words, shape, windows
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError
-from kgdistill.records import Extraction, Fact
-from kgdistill.text.split import sentence_spans
+from kgdistill.records import Extraction, Fact, Span
+from kgdistill.text.sentences import sentence_spans
 
 PIECES = WordPieces.from_pretrained(model_folder())
 
@@ -103,6 +103,37 @@ def test_windows_cover_all_words_and_fit(text: str, most: int) -> None:
     assert all(span.start < span.end <= len(text) for span in words.spans)
 
 
+def opened(text: str) -> list[str]:
+    """The spans of up to three words that a text has."""
+    words = read_words(text, sentence_spans(text), PIECES)
+    runs = [(a, b) for a in range(len(words.spans)) for b in range(a, min(a + 3, len(words.spans)))]
+    fine = [(a, b) for a, b in runs if words.opens[a] and words.closes[b] and words.unit[a] == words.unit[b]]
+    return [plain(text[words.spans[a].start : words.spans[b].end]) for a, b in fine]
+
+
+@pytest.mark.parametrize(
+    "whole", ["report.html", "1,250.50", "9:32", "v2.0.1", "a@b.org", "https://x.org/a", "runs/q/a.json", "7.4", "e.g"]
+)
+def test_no_span_ends_inside_of_what_is_one_thing(whole: str) -> None:
+    for span in opened(f"See {whole} now."):
+        assert whole in span or span in ("See", "now", "."), span
+
+
+def test_marks_and_invisible_characters_tear_no_word() -> None:
+    assert opened("Zoe\u0308 left R\xadome\u200b \ufeffnow") == opened("Zoe\u0308 left Rome now")
+    assert opened("\u0301 \ufeff\u200b") == []
+
+
+def test_a_span_may_cross_a_wrapped_line_but_not_a_short_one() -> None:
+    assert "Dennis Thornbury" in opened("It was a long evening for the man called Dennis\nThornbury.")
+    assert "Ops Team Date" not in opened("Ops Team\nDate: 3 May") and "Ops Team" in opened("Ops Team\nDate: 3 May")
+
+
+@pytest.mark.parametrize("text", ["a." * 20_000, "a/" * 20_000, "1," * 20_000, "a@" * 20_000, "~-" * 20_000])
+def test_words_take_time_in_proportion_to_the_text(text: str) -> None:
+    read_words(text, [Span(0, len(text))], PIECES)  # minutes where a pattern goes back over all of it
+
+
 def test_examples_carry_spans_facts_and_who_is_who() -> None:
     one = pair(1)
     words = read_words(one.text, sentence_spans(one.text), PIECES)
@@ -123,16 +154,17 @@ def test_overlap_classes() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.text(st.sampled_from("Ada was 😀 born. In Oslo, שלום 1906!\n\té"), max_size=300))
+@given(st.text(st.sampled_from("Ada was 😀 born. In Oslo, שלום 1906!\n\té\u0301\u00ad\ufeff"), max_size=300))
 def test_offsets_are_exact_whatever_the_text(student: SpanStudent, text: str) -> None:
     found = student.extract(text, 0.0, id="x")
     for fact in found.facts:
         assert fact.subject_span and fact.object_span
         assert text[fact.object_span.start : fact.object_span.end]
         assert 0 <= fact.start <= fact.object_span.start and fact.object_span.end <= fact.end <= len(text)
-        assert fact.subject in text and fact.object in text and 0.0 <= fact.score <= 1.0
+        assert text[fact.start : fact.end].strip() == text[fact.start : fact.end]
+        assert fact.subject in plain(text) and fact.object in plain(text) and 0.0 <= fact.score <= 1.0
     for entity in found.entities:
-        assert all(0 <= s.start < s.end <= len(text) for s in entity.spans) and entity.name in text
+        assert all(0 <= s.start < s.end <= len(text) for s in entity.spans) and entity.name in plain(text)
 
 
 def test_a_long_document_is_read_whole(student: SpanStudent) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kgdistill.distill.students.span_reading import Found, Seen, gather
 from kgdistill.records import Span
@@ -36,6 +37,18 @@ def test_subjects_of_equal_right_keep_their_scores() -> None:
 
 def test_the_same_words_elsewhere_are_another_object() -> None:
     assert told(found(0.8, "Ada", "Turin", 50), found(0.4, "Okoro", "Turin", 90))["Okoro", "Turin"] == 0.4
+
+
+def test_the_same_said_both_ways_is_believed_one_way() -> None:
+    there, back = found(0.8, "Ada", "Byron", 50), found(0.6, "Byron", "Ada", 90)
+    assert set(told(back, there)) == {("Ada", "Byron")}
+    assert len(told(there, replace(back, relation="child"))) == 2
+
+
+def test_an_object_inside_of_another_is_none_beside_it() -> None:
+    whole = replace(found(0.8, "Ada", "412 people", 50), object_span=Span(50, 60))
+    part = replace(found(0.7, "Ada", "412", 50), object_span=Span(50, 53))
+    assert set(told(whole, part)) == {("Ada", "412 people")}
 
 
 @given(st.lists(st.tuples(st.floats(0.05, 1), st.sampled_from("ABCD"), st.sampled_from((50, 70))), max_size=12))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
+from spacy.tokens import Doc
 from students import pair, tiny_encoder
 
 import kgdistill
@@ -75,6 +76,18 @@ def test_spacy_pipeline_has_the_component(folder: Path) -> None:
     doc = nlp(pair(1).text)
     assert doc._.facts == Extractor.from_pretrained(folder).extract(doc.text, 0.0).facts
     assert isinstance(doc._.knowledge, Extraction)
+
+
+def test_what_the_component_found_goes_with_the_document(tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("kgdistill")
+    doc = nlp("Maria Kovač was born in Zagreb.")
+    again = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    assert again._.knowledge == doc._.knowledge and doc._.facts
+    assert [other._.facts for other in nlp.pipe([doc.text] * 2, n_process=2)] == [doc._.facts] * 2
+    assert nlp.make_doc("Not read.")._.knowledge is None
+    with pytest.raises(ModelError, match="holds no student"):
+        nlp.add_pipe("kgdistill", name="other", config={"path": str(tmp_path)})
 
 
 def test_a_folder_without_a_student_is_a_clear_mistake(tmp_path: Path) -> None:

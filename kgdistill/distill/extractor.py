@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from kgdistill.distill.student import FILE, SHIPPED, Student
+from kgdistill.distill.student import FILE, Student, student_folder
 from kgdistill.distill.students.generative import GenerativeStudent
 from kgdistill.distill.students.span import SpanStudent
-from kgdistill.errors import ModelError
-from kgdistill.records import Extraction
+from kgdistill.errors import ModelError, UserError
+from kgdistill.records import Document, Extraction, Fact
+from kgdistill.text.markdown import unmarked
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Extractor:
@@ -23,8 +28,8 @@ class Extractor:
 
     @classmethod
     def from_pretrained(cls, path: str | Path = "") -> Extractor:
-        """The student in folder `path`, or the one that ships. Raises ModelError where there is none."""
-        folder = Path(path) if path else SHIPPED
+        """The student in folder `path`, or the one that ships (also by its name). ModelError where there is none."""
+        folder = student_folder(path)
         if not (folder / FILE).is_file():
             raise ModelError(f"{folder} holds no student ({FILE} is missing): give the folder that training saved")
         try:
@@ -43,8 +48,32 @@ class Extractor:
         """Entities and facts of `text`; offsets count its code points.
 
         `min_score` in [0, 1] replaces the student's own threshold, `relations` the relation names to choose from.
+        Raises UserError at a text, a score or relations that are none. Lone surrogates are read as U+FFFD.
         """
-        return self.student.extract(text, min_score, relations, id=id)
+        if not isinstance(text, str):
+            raise UserError(f"a text is a str, not {type(text).__name__}: decode it, or read the file first")
+        if min_score is not None and not 0 <= min_score <= 1:
+            raise UserError(f"min_score is from 0 to 1, not {min_score}")
+        if isinstance(relations, str) or (relations is not None and not relations):
+            raise UserError(f"relations are a list of names such as ['born in'], not {relations!r}")
+        return self.student.extract(_SURROGATE.sub("\ufffd", text), min_score, relations, id=id)
+
+    def read(self, document: Document, min_score: float | None = None) -> Extraction:
+        """Entities and facts of a document; Markdown is read without its marks, at the offsets that it has."""
+        if not document.source.partition("#")[0].lower().endswith((".md", ".markdown")):
+            return self.extract(document.text, min_score, id=document.id)
+        found = self.extract(unmarked(document.text), min_score, id=document.id)
+        return replace(found, facts=tuple(_with_marks(fact, document.text) for fact in found.facts))
+
+
+def _with_marks(fact: Fact, text: str) -> Fact:
+    """The fact with the marks that its sentence begins and ends with in `text`."""
+    start, end = fact.start, fact.end
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while start >= 0 and end < len(text) and not text[end].isspace():
+        end += 1
+    return replace(fact, start=start, end=end)
 
 
 def to_json(extraction: Extraction) -> dict[str, Any]:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 
 _AUXILIARY = re.compile(r"^(?:(?:is|was|are|were|be|been|being|has been|have been|had been)\s+)+(?=\S)")
+_DATED = re.compile(
+    r"\d|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|"
+    r"wednesday|thursday|friday|saturday|sunday|spring|summer|autumn|winter|year|decade|century|day|night|"
+    r"morning|week|month|war|reign|today|yesterday|ago|later|earlier)s?\b",
+    re.IGNORECASE,
+)
 _SAME = {
     "worked for": "works for",
     "worked at": "works for",
@@ -109,8 +115,17 @@ _SAME = {
 }
 
 
+_OF_PLACES = {"founded on": "founded in", "opened on": "opened in", "discovery date": "discovered in"}
+"""What relations of dates are called where the object is no date: both are one class to a student."""
+
+
 def relation_name(name: str) -> str:
     """`name` in lower case with single spaces, leading auxiliaries off and hand-picked near-synonyms folded."""
     plain = " ".join(name.lower().replace("_", " ").split())
     plain = _AUXILIARY.sub("", plain)
     return _SAME.get(plain, plain)
+
+
+def name_for(relation: str, object_: str) -> str:
+    """A student's relation as it is said of `object_`: "founded on" 1891, but "founded in" Prague."""
+    return relation if _DATED.search(object_) else _OF_PLACES.get(relation, relation)

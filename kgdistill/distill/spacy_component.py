@@ -4,31 +4,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from spacy.language import Language
 from spacy.tokens import Doc
+
+from kgdistill.distill.student import FILE, student_folder
+from kgdistill.errors import ModelError
+from kgdistill.records import Extraction, Fact
 
 if TYPE_CHECKING:
     from kgdistill.distill.extractor import Extractor
 
+_KEY = "kgdistill"
+"""Where a document keeps what was found, as JSON: so it goes to bytes, to disk and to other processes with the rest."""
+
+
+def knowledge(doc: Doc) -> Extraction | None:
+    """What the component has found in `doc`; None where it has not read it."""
+    found = doc.user_data.get(_KEY)
+    return None if found is None else msgspec.json.decode(found, type=Extraction)
+
+
+def facts(doc: Doc) -> tuple[Fact, ...]:
+    """The facts of `knowledge`."""
+    found = knowledge(doc)
+    return found.facts if found else ()
+
+
+for _name, _getter in (("facts", facts), ("knowledge", knowledge)):
+    Doc.set_extension(_name, getter=_getter, force=True)
+
 
 class Facts:
-    """Sets `doc._.facts` (tuple of `Fact`) and `doc._.knowledge` (the whole `Extraction`)."""
+    """Makes `doc._.facts` (tuple of `Fact`) and `doc._.knowledge` (the whole `Extraction`)."""
 
     def __init__(self, path: str, min_score: float | None) -> None:
-        self._path, self._min_score = path, min_score
+        """Raises ModelError where `path` holds no student."""
+        self._folder, self._min_score = student_folder(path), min_score
+        if not (self._folder / FILE).is_file():
+            raise ModelError(f"{path} holds no student ({FILE} is missing): give the folder that training saved")
         self._extractor: Extractor | None = None
-        for name, default in (("facts", ()), ("knowledge", None)):
-            if not Doc.has_extension(name):
-                Doc.set_extension(name, default=default)
 
     def __call__(self, doc: Doc) -> Doc:
         if self._extractor is None:
             from kgdistill.distill.extractor import Extractor
 
-            self._extractor = Extractor.from_pretrained(self._path)
-        found = self._extractor.extract(doc.text, self._min_score)
-        doc._.knowledge = found
-        doc._.facts = found.facts
+            self._extractor = Extractor.from_pretrained(self._folder)
+        doc.user_data[_KEY] = msgspec.json.encode(self._extractor.extract(doc.text, self._min_score)).decode()
         return doc
 
     def to_disk(self, path: Any, **_: Any) -> None:

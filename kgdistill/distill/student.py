@@ -16,6 +16,11 @@ SHIPPED = Path(__file__).resolve().parent.parent / "models" / "mini-extractor"
 """Its folder."""
 
 
+def student_folder(name: str | Path) -> Path:
+    """Folder of a student: that of the one that ships by its name or none, else the name is the folder."""
+    return SHIPPED if str(name) in ("", EXTRACTOR) else Path(name)
+
+
 class Student(Protocol):
     """A small model that reads a document's graph in one pass."""
 

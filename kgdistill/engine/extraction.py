@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TextIO
 
 import msgspec
+from msgspec.structs import replace
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kgdistill.distill.extractor import Extractor, to_json
+from kgdistill.distill.student import EXTRACTOR
 from kgdistill.errors import SourceError
 from kgdistill.graph.terms import prefixes
 from kgdistill.graph.vocabulary import quads
@@ -31,8 +37,12 @@ from kgdistill.records import (
     content_id,
 )
 from kgdistill.storage.sources import read_documents
+from kgdistill.text.language import foreign
 
 BASE = "https://w3id.org/kgdistill/extract/"
+_WIDEST = 2_000
+_QUOTE = 100
+"""Characters of a sentence that a table shows."""
 Found = tuple[Document, Extraction]
 
 
@@ -41,20 +51,42 @@ def extract_documents(
 ) -> Iterator[Found | Failure]:
     """What the student reads in each document; inputs that cannot be read come as failures, with a line for each.
 
-    Raises ModelError without a student and SourceError where there is no document at all.
+    Raises ModelError without a student and SourceError where a path is wrong or there is no document at all.
     """
+    given = [(path, _standard_input() if path == "-" else read_documents(path)) for path in paths]
     extractor = Extractor.from_pretrained(student)
-    read = 0
-    for path in paths:
-        for document in read_documents(path):
+    seen: set[str] = set()
+    for path, documents in given:
+        for document in documents:
             if isinstance(document, Failure):
                 complain(f"{document.document}: {document.message or document.reason}")
                 yield document
-            else:
-                read += 1
-                yield document, extractor.extract(document.text, min_score, id=document.id)
-    if not read:
-        raise SourceError(f"no document found in {', '.join(paths)}")
+                continue
+            own = replace(document, id=_new(document.id, path, seen))
+            if student in ("", EXTRACTOR) and (language := foreign(own.text)):
+                complain(f"{own.id}: seems to be in another language ({language}); this student reads English only")
+            yield own, extractor.read(own, min_score)
+    if not seen:
+        raise SourceError(f"no document found in {', '.join(path for path, _ in given)}")
+
+
+def _standard_input() -> Iterator[Document | Failure]:
+    """What is piped in, as a file "stdin.txt"."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "stdin.txt")
+        file.write_bytes(sys.stdin.buffer.read())
+        yield from read_documents(file)
+
+
+def _new(id_: str, path: str, seen: set[str]) -> str:
+    """An id for a document of `path` that no other has: with the path where two paths have a file of one name."""
+    for name in (id_, Path(path, "" if Path(path).name == id_ else id_).as_posix()):
+        if name not in seen:
+            break
+    else:
+        name = next(f"{name} ({number})" for number in count(2) if f"{name} ({number})" not in seen)
+    seen.add(name)
+    return name
 
 
 def write_extractions(found: Iterable[Found | Failure], form: str, out: TextIO) -> int:
@@ -71,27 +103,50 @@ def write_extractions(found: Iterable[Found | Failure], form: str, out: TextIO) 
 
     if form == "jsonl":
         for _, extraction in fine():
-            out.write(msgspec.json.encode(to_json(extraction)).decode() + "\n")
-            out.flush()
+            _write_line(msgspec.json.encode(to_json(extraction)) + b"\n", out)
     elif form == "table":
-        Console(file=out, width=None if out.isatty() else 160).print(_table(fine()))
+        # What is piped on has a line for each fact, however wide.
+        Console(file=out, width=None if out.isatty() else _WIDEST).print(_table(fine()))
     else:
         _write_rdf(fine(), form, out)
     return failures
 
 
+def _write_line(line: bytes, out: TextIO) -> None:
+    """A line of JSON: UTF-8, whatever the terminal's own encoding is."""
+    out.flush()
+    if (stream := getattr(out, "buffer", None)) is None:
+        out.write(line.decode())
+    else:
+        stream.write(line)
+        stream.flush()
+
+
 def _table(found: Iterable[Found]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("document", "subject", "relation", "object", "score", "said as"):
+    for column in ("document", "subject", "relation", "object", "score"):
         table.add_column(column, overflow="fold", justify="right" if column == "score" else "left")
+    table.add_column("said as", no_wrap=True)
     for document, extraction in found:
         for fact in extraction.facts:
             relation = f"not: {fact.relation}" if fact.negated else fact.relation
             relation = f"perhaps: {relation}" if fact.hedged else relation
-            quote = document.text[fact.start : fact.end] if fact.start >= 0 else ""
-            cells = (extraction.id, fact.subject, relation, fact.object, f"{fact.score:.2f}", " ".join(quote.split()))
+            quote = _quote(document.text, fact)
+            cells = (extraction.id, fact.subject, relation, fact.object, f"{fact.score:.2f}", quote)
             table.add_row(*map(Text, cells))
     return table
+
+
+def _quote(text: str, fact: Fact) -> str:
+    """The sentence of a fact on one line; of a long one what stands about the object."""
+    where = fact.object_span or fact.subject_span or Span(fact.start, fact.start)
+    start, end = max(fact.start, where.end - _QUOTE), min(fact.end, max(where.end, fact.start + _QUOTE))
+    if start > fact.start and (space := text.find(" ", start, where.start)) >= 0:
+        start = space  # no word is cut
+    if fact.end - end < 4:
+        end = fact.end
+    inside = " ".join(text[start:end].split()) if fact.start >= 0 else ""
+    return f"{'… ' if start > fact.start else ''}{inside}{' …' if end < fact.end else ''}"
 
 
 def _write_rdf(found: Iterable[Found], form: str, out: TextIO) -> None:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec.structs import replace
 
 from kgdistill.contracts import Bench, ShardStage
-from kgdistill.distill.student import EXTRACTOR
+from kgdistill.distill.student import EXTRACTOR, student_folder
 from kgdistill.errors import ModelError
 from kgdistill.records import Claim, Reading, Triple, Verdict
 from kgdistill.stages.build import reclaimed
-from kgdistill.stages.learn import student_folder
 from kgdistill.teacher import weights
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from kgdistill.contracts import Bench, CorpusStage
 from kgdistill.distill.card import entailment_card
 from kgdistill.distill.entailment_pairs import examples
 from kgdistill.distill.lessons import read_seed, split_of
-from kgdistill.distill.student import EXTRACTOR
+from kgdistill.distill.student import EXTRACTOR, student_folder
 from kgdistill.distill.swaps import SeedDocument
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import RecipeError
@@ -25,7 +25,6 @@ from kgdistill.judge.entailment import EMBEDDED, WORDS, Entailment, WordsEntailm
 from kgdistill.judge.joint_entailment import Joint, JointEntailment, Read
 from kgdistill.records import content_id
 from kgdistill.stages.corroborate import span_student
-from kgdistill.stages.learn import student_folder
 from kgdistill.storage.shards import write_bytes
 from kgdistill.storage.sources import fingerprint
 from kgdistill.teacher import weights

@@ -17,7 +17,7 @@ from kgdistill.distill.llm_pairs import read_llm_pairs
 from kgdistill.distill.pairs import PairSettings, make_pairs, read_pairs, write_pairs
 from kgdistill.distill.seed import seed_pair, seed_pairs
 from kgdistill.distill.settings import FAMILIES
-from kgdistill.distill.student import EXTRACTOR, SHIPPED
+from kgdistill.distill.student import student_folder
 from kgdistill.encoders.minilm import model_folder
 from kgdistill.errors import ModelError
 from kgdistill.evaluate.gold import fact_of, read_gold
@@ -124,11 +124,6 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
             bench.note(f"{split} documents", count)
 
 
-def student_folder(name: str) -> Path:
-    """Folder of a student: the one that ships by its name, else the name is the folder."""
-    return SHIPPED if name == EXTRACTOR else Path(name)
-
-
 class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """The student reads new documents, or (without a path) those that the teacher read."""
 
@@ -174,7 +169,7 @@ class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
         """What the student finds in each document; the seconds that it took are entered by document."""
         for document in documents:
             started = time.perf_counter()
-            found = extractor.extract(document.text, self.min_score, id=document.id)
+            found = extractor.read(document, self.min_score)
             seconds[document.id] = time.perf_counter() - started
             yield found
 

@@ -131,7 +131,9 @@ def _read(entry: Path, root: Path, fields: Fields, seen: set[str]) -> Iterator[D
     try:
         reader = read_dataset if entry.is_dir() else READERS.get(entry.suffix.lower())
         if reader is None:
-            raise Unreadable("unknown format", f"{entry.suffix or 'no suffix'} is none of: {_KNOWN}")
+            raise Unreadable(
+                "unknown format", f"{entry.suffix or 'a name without an ending'} is not read: {_KNOWN} are"
+            )
         if not entry.is_dir() and not entry.is_file():
             raise Unreadable("unreadable", "neither a file nor a folder")
         for passage in reader(entry, fields):

@@ -9,7 +9,7 @@ from kgdistill.records import ChunkGraph, Document, Entity, Evidence, Span, Trip
 from kgdistill.text.names import find, find_all, spelling
 from kgdistill.text.numbers import digit_numbers
 from kgdistill.text.overlap import words
-from kgdistill.text.split import sentence_spans
+from kgdistill.text.sentences import sentence_spans, trimmed
 
 JUDGE = "grounding"
 
@@ -58,7 +58,7 @@ def ground(graph: ChunkGraph, document: Document) -> ChunkGraph:
 def _sentences(graph: ChunkGraph, document: Document) -> list[_Sentence]:
     """The chunk's sentences, each with its rewritten form when there are as many of these."""
     chunk = graph.chunk
-    spans = [_trimmed(document.text, chunk.start + s.start, chunk.start + s.end) for s in _spans(chunk.text, document)]
+    spans = [trimmed(document.text, chunk.start + s.start, chunk.start + s.end) for s in _spans(chunk.text, document)]
     spans = [span for span in spans if span.start < span.end]
     rewritten = [""] * len(spans)
     if chunk.standalone != chunk.text:
@@ -74,14 +74,6 @@ def _sentences(graph: ChunkGraph, document: Document) -> list[_Sentence]:
 
 def _spans(text: str, document: Document) -> tuple[Span, ...]:
     return sentence_spans(text, document.language)
-
-
-def _trimmed(text: str, start: int, end: int) -> Span:
-    while start < end and text[end - 1].isspace():
-        end -= 1
-    while start < end and text[start].isspace():
-        start += 1
-    return Span(start, end)
 
 
 def _stems(text: str) -> frozenset[str]:

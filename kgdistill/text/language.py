@@ -13,6 +13,10 @@ _LEAST_LETTERS = 20
 _LEAST_CONFIDENCE = 0.7
 _SAMPLE = 2_000
 """Characters read from each of three places of a long text."""
+_SMALL = frozenset(
+    "the of and to was that for with he she it they is are were from by on at as his her this".split()  # noqa: SIM905
+)
+_SMALL_SHARE = 1 / 8
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
 
 
@@ -33,6 +37,18 @@ def identify(text: str) -> str:
         confidence[code] = confidence.get(code, 0.0) + found.value
     best = max(confidence, key=lambda code: confidence[code])
     return best if confidence[best] >= _LEAST_CONFIDENCE else ""
+
+
+def foreign(text: str) -> str:
+    """Code of the language of a text that is surely not in English, else "".
+
+    A text with as many of English's small words as English has is not looked at further: that costs nothing.
+    """
+    sample = re.findall(r"[^\W\d_]+", _sampled(text).lower())
+    if sum(word in _SMALL for word in sample) >= _SMALL_SHARE * len(sample):
+        return ""
+    found = identify(text)
+    return "" if found == "en" else found
 
 
 def _sampled(text: str) -> str:

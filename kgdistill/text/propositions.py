@@ -16,7 +16,7 @@ from kgdistill.records import Chunk, Span
 from kgdistill.text.names import normal
 from kgdistill.text.numbers import digit_numbers
 from kgdistill.text.overlap import words
-from kgdistill.text.sentences import sentence_spans
+from kgdistill.text.sentences import sentence_spans, trimmed
 
 _BLOCK = re.compile(r"<s>(.*?)</s>", re.DOTALL)
 _MARK = re.compile(r"<(/?s)>", re.IGNORECASE)
@@ -59,13 +59,8 @@ def sentences_of(chunk: Chunk, language: str = "") -> list[Sentence]:
 
 
 def _trimmed(text: str, language: str) -> list[Span]:
-    found = []
-    for span in sentence_spans(text, language):
-        inside = text[span.start : span.end]
-        start = span.start + len(inside) - len(inside.lstrip())
-        if end := len(inside.strip()):
-            found.append(Span(start, start + end))
-    return found
+    spans = (trimmed(text, span.start, span.end) for span in sentence_spans(text, language))
+    return [span for span in spans if span.start < span.end]
 
 
 def windows(lengths: Sequence[int], most: int, longest: int, context: int) -> Iterator[Window]:

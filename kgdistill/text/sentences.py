@@ -79,6 +79,15 @@ def sentence_spans(text: str, language: str = "") -> tuple[Span, ...]:
     return tuple(spans)
 
 
+def trimmed(text: str, start: int, end: int) -> Span:
+    """`start` to `end` of `text` without the white space at both ends."""
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    while start < end and text[start].isspace():
+        start += 1
+    return Span(start, end)
+
+
 def _past_space(text: str, place: int) -> int:
     while place < len(text) and text[place].isspace():
         place += 1

@@ -13,6 +13,7 @@ import torch
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kgdistill.distill.relations import name_for
 from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.student import FILE
 from kgdistill.distill.students import span_training, span_weights
@@ -25,7 +26,7 @@ from kgdistill.distill.students.span_weighing import Asked, Lines, weigh
 from kgdistill.distill.students.words import Window, Words, read_words, windows
 from kgdistill.errors import ModelError
 from kgdistill.records import Extraction, Pair, Span
-from kgdistill.text.split import sentence_spans
+from kgdistill.text.sentences import sentence_spans, trimmed
 
 _MOST = 254
 """Word pieces of a window beside [CLS] and [SEP]."""
@@ -147,7 +148,10 @@ class SpanStudent:
                 passages = self.passages([(words, window) for window in batch])
             for window, passage in zip(batch, passages, strict=True):
                 read_window(self.network, passage, words, window, text, names, self.types, least, seen)
-        return gather(id_, seen, sentences, self.config.most_overlap, least)
+        found = gather(id_, seen, [trimmed(text, s.start, s.end) for s in sentences], self.config.most_overlap, least)
+        if relations:
+            return found
+        return replace(found, facts=tuple(replace(f, relation=name_for(f.relation, f.object)) for f in found.facts))
 
     def support(self, text: str, claims: Sequence[Asked]) -> list[float | None]:
         """For each claim how far `text` supports it, in [0, 1]; None where the text does not name both its ends."""

@@ -30,8 +30,10 @@ class Passage(Struct, frozen=True):
     """(words, hidden): first and last piece of each word are in `states` and `tails`."""
     tails: Tensor
     shapes: Tensor
-    edge: Tensor
+    opens: Tensor
+    closes: Tensor
     sentence: Tensor
+    unit: Tensor
     start: Tensor
     """For each word the first one of its window."""
 
@@ -120,13 +122,13 @@ class SpanNetwork(nn.Module):  # type: ignore[misc]
         return nn.functional.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
 
     def spans(self, passage: Passage) -> Spans:
-        """Every span of at most `LONGEST` words that starts and ends with a word (not a mark)."""
-        count = len(passage.edge)
+        """Every span of at most `LONGEST` words that starts and ends where one may, and leaves no sentence."""
+        count = len(passage.opens)
         first = torch.arange(count, device=self.device).repeat_interleave(LONGEST)
         last = first + torch.arange(LONGEST, device=self.device).repeat(count)
         inside = last < count
         first, last = first[inside], last[inside]
-        good = passage.edge[first] & passage.edge[last] & (passage.sentence[first] == passage.sentence[last])
+        good = passage.opens[first] & passage.closes[last] & (passage.unit[first] == passage.unit[last])
         first, last = first[good], last[good]
         shape = self.shape_out(passage.shapes)
         starts = self.start(self.dropout(torch.cat([passage.states, shape], -1)))

@@ -10,7 +10,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from kgdistill.distill.students.span_network import Passage, SpanNetwork
-from kgdistill.distill.students.words import SHAPES, Window, Words
+from kgdistill.distill.students.words import SHAPES, Window, Words, plain
 
 CANDIDATES = (48, 72)
 """How many spans of a window are tried as subjects, and as objects."""
@@ -55,16 +55,19 @@ def join_passages(network: SpanNetwork, parts: Sequence[tuple[Words, Window]], m
         torch.tensor([row + [SHAPES - 1] * (longest - len(row)) for row in shapes], device=device),
         torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=device),
     ).flatten(0, 1)
+
+    def apart(parts: Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor([number * _FAR + n for number, part in enumerate(parts) for n in part], device=device)
+
     cuts = [(words, slice(window.start, window.end)) for words, window in parts]
     passage = Passage(
         states[torch.tensor([number * longest + place for number, place in heads], device=device)],
         states[torch.tensor([number * longest + place for number, place in tails], device=device)],
         torch.tensor([kind for words, cut in cuts for kind in words.shapes[cut]], device=device),
-        torch.tensor([edge for words, cut in cuts for edge in words.edge[cut]], device=device),
-        torch.tensor(
-            [number * _FAR + place for number, (words, cut) in enumerate(cuts) for place in words.sentence[cut]],
-            device=device,
-        ),
+        torch.tensor([opens for words, cut in cuts for opens in words.opens[cut]], device=device),
+        torch.tensor([closes for words, cut in cuts for closes in words.closes[cut]], device=device),
+        apart([words.sentence[cut] for words, cut in cuts]),
+        apart([words.unit[cut] for words, cut in cuts]),
         torch.tensor([a for a, b in pairwise(bounds) for _ in range(a, b)], device=device),
     )
     return Joined(passage, tuple(bounds))
@@ -79,8 +82,10 @@ def read_passages(network: SpanNetwork, parts: Sequence[tuple[Words, Window]], m
             whole.states[a:b],
             whole.tails[a:b],
             whole.shapes[a:b],
-            whole.edge[a:b],
+            whole.opens[a:b],
+            whole.closes[a:b],
             whole.sentence[a:b],
+            whole.unit[a:b],
             whole.start[a:b] - a,
         )
         for a, b in pairwise(joined.bounds)
@@ -98,9 +103,9 @@ def overlaps(texts: Sequence[str]) -> Tensor:
 
 
 def span_texts(words: Words, window: Window, places: Iterable[tuple[int, int]], text: str) -> list[str]:
-    """The characters of spans, given as first and last word, counted from the window's start."""
+    """The characters of spans on one line, given as first and last word, counted from the window's start."""
     start = window.start
-    return [text[words.spans[a + start].start : words.spans[b + start].end] for a, b in places]
+    return [plain(text[words.spans[a + start].start : words.spans[b + start].end]) for a, b in places]
 
 
 def best(scores: Tensor, count: int, least: float = -4.0) -> Tensor:

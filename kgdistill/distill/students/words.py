@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
+import regex
 from msgspec import Struct
 
 from kgdistill.distill.students.pieces import WordPieces
 from kgdistill.records import Span
 
-_WORD = re.compile(r"\w+|[^\w\s]")
+# Marks belong to the letter before them; what cannot be seen (a soft hyphen, a byte order mark) is no word.
+_LETTER = r"[\w\p{No}]"
+_WORD = regex.compile(rf"(?!\p{{M}}){_LETTER}++(?:\p{{Cf}}++{_LETTER}++)*+|[^\w\s\p{{C}}]")
+_UNSEEN = regex.compile(r"\p{Cf}++")
+_WHOLE = regex.compile(
+    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?+|\d++(?:[.:]\d++)++"  # 1,250.50 and 9:32
+    r"|(?<![\w.~/@+-])(?:\w++://[^\s<>\"')\]]*[\w/]|[\w.+-]++@\w[\w-]*+(?:\.\w[\w-]*+)++"  # addresses
+    r"|(?:[\w~.-]++/){2,}+[\w.-]*\w|[\w~-]++(?:[./][\w~-]++)*\.[a-z][a-z0-9]{0,5}+(?!\w))"  # paths, report.html
+)
+"""What is one thing although it has marks inside: a span may not end in the middle of it."""
+_SHORT_LINE = 30
+"""A line of fewer characters that is not wrapped text (a field, a heading) ends what is named in it."""
 _MOST = 16
 """Word pieces of a word; what is longer is cut."""
 SHAPES = 8
@@ -22,12 +34,16 @@ class Words(Struct, frozen=True):
 
     spans: tuple[Span, ...]
     shapes: tuple[int, ...]
-    edge: tuple[bool, ...]
-    """Whether a span may start or end with this word."""
+    opens: tuple[bool, ...]
+    """Whether a span may start with this word."""
+    closes: tuple[bool, ...]
+    """Whether a span may end with this word."""
     pieces: tuple[tuple[int, ...], ...]
     """Word-piece ids of each word (at least one)."""
     sentence: tuple[int, ...]
     """Number of the sentence each word stands in."""
+    unit: tuple[int, ...]
+    """Number of the part that a span may not leave: a sentence, a short line of its own, a cell of a table."""
 
 
 class Window(Struct, frozen=True):
@@ -56,20 +72,59 @@ def read_words(text: str, sentences: Sequence[Span], tokenizer: WordPieces) -> W
     """Cut `text` into words (runs of letters and digits; single marks) and word pieces, in one tokeniser call."""
     found = list(_WORD.finditer(text))
     strings = [match[0] for match in found]
+    spans = tuple(Span(*match.span()) for match in found)
     different = list(dict.fromkeys(strings))
     pieces = dict(zip(different, tokenizer.of_words(different, _MOST), strict=True))
+    edge = [word[0].isalnum() or word in "$€£¥%°\"'’”)" for word in strings]
+    inner, sentence = _joined(text, spans), _numbered(spans, [s.end for s in sentences])
+    unit = zip(sentence, _numbered(spans, _part_ends(text)), strict=True)
+    numbers: dict[tuple[int, int], int] = {}
+    return Words(
+        spans,
+        tuple(map(shape, strings)),
+        tuple(good and not joined for good, joined in zip(edge, [False, *inner], strict=False)),
+        tuple(good and not joined for good, joined in zip(edge, [*inner, False], strict=False)),
+        tuple(pieces[word] for word in strings),
+        sentence,
+        tuple(numbers.setdefault(both, len(numbers)) for both in unit),
+    )
+
+
+def plain(name: str) -> str:
+    """`name` on one line, with single spaces and nothing in it that cannot be seen."""
+    return " ".join(_UNSEEN.sub("", name).split())
+
+
+def _numbered(spans: Sequence[Span], ends: Sequence[int]) -> tuple[int, ...]:
+    """For each word the number of the part it starts in; parts end at `ends`."""
     numbers, position = [], 0
-    for match in found:
-        while position + 1 < len(sentences) and match.start() >= sentences[position].end:
+    for span in spans:
+        while position + 1 < len(ends) and span.start >= ends[position]:
             position += 1
         numbers.append(position)
-    return Words(
-        tuple(Span(*match.span()) for match in found),
-        tuple(map(shape, strings)),
-        tuple(word[0].isalnum() or word in "$€£¥%°\"'’”)" for word in strings),
-        tuple(pieces[word] for word in strings),
-        tuple(numbers),
-    )
+    return tuple(numbers)
+
+
+def _joined(text: str, spans: Sequence[Span]) -> list[bool]:
+    """For each word but the last whether it and the next one are inside one thing."""
+    found = []
+    whole = _WHOLE.finditer(text)
+    now = next(whole, None)
+    for left, right in pairwise(spans):
+        while now and now.end() <= left.start:
+            now = next(whole, None)
+        found.append(now is not None and now.start() < left.end and right.start < now.end())
+    return found
+
+
+def _part_ends(text: str) -> list[int]:
+    """Where short lines and the cells of tables end, and the text."""
+    ends, place = [found.end() for found in regex.finditer(r"\|", text)], 0
+    for line in text.splitlines(keepends=True):
+        place += len(line)
+        if len(line.strip()) < _SHORT_LINE:
+            ends.append(place)
+    return [*sorted(ends), len(text)]
 
 
 def windows(words: Words, most: int, overlap: int) -> Iterator[Window]:
