@@ -133,11 +133,12 @@ def extract(
     student: Annotated[str, typer.Option(metavar="DIR", help="A trained student; by default the shipped one.")] = "",
     format: Annotated[ExtractFormat, typer.Option(help="What to print.")] = ExtractFormat.jsonl,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a fact.")] = None,
+    text_field: Annotated[str, typer.Option(metavar="NAME", help="Field of a row that has its text.")] = "text",
 ) -> None:
     """Read documents with a student and print what it found."""
     from kgdistill.engine.extraction import extract_documents, write_extractions
 
-    found = extract_documents(path, student, min_score, _complain)
+    found = extract_documents(path, student, min_score, _complain, text_field)
     failed = write_extractions(found, format.value, sys.stdout)
     if failed:
         raise typer.Exit(FAILURES)

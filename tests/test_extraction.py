@@ -50,6 +50,14 @@ def test_standard_input_is_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
     assert document.id == "stdin.txt" and ("Ada Byron", "born in", "London") in facts
 
 
+def test_rows_have_their_text_where_it_is_said(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(f"number,body\n1,{ADA}\n")
+    [found] = [e for _, e in extract_documents([str(tmp_path)], "", None, print, "body")]
+    with pytest.raises(SourceError, match="no document"):
+        read(str(tmp_path))
+    assert found.id == "rows.csv#0" and [f.object for f in found.facts] == ["London"]
+
+
 def test_a_text_in_another_language_is_read_with_a_word_of_warning(tmp_path: Path) -> None:
     german = "Die Filiale in der Hauptstraße wurde im Jahr 1986 geschlossen, weil niemand mehr kam."
     names = files(tmp_path, de_txt=german, en_txt=ADA, list_txt="Ada Byron, London\nYaw Osei, Accra")

@@ -47,19 +47,26 @@ Found = tuple[Document, Extraction]
 
 
 def extract_documents(
-    paths: Iterable[str], student: str, min_score: float | None, complain: Callable[[str], None]
+    paths: Iterable[str],
+    student: str,
+    min_score: float | None,
+    complain: Callable[[str], None],
+    text_field: str = "text",
 ) -> Iterator[Found | Failure]:
     """What the student reads in each document; inputs that cannot be read come as failures, with a line for each.
 
     Raises ModelError without a student and SourceError where a path is wrong or there is no document at all.
     """
-    given = [(path, _standard_input() if path == "-" else read_documents(path)) for path in paths]
+    given = [
+        (path, _standard_input() if path == "-" else read_documents(path, text_field=text_field)) for path in paths
+    ]
     extractor = Extractor.from_pretrained(student)
     seen: set[str] = set()
     for path, documents in given:
         for document in documents:
             if isinstance(document, Failure):
-                complain(f"{document.document}: {document.message or document.reason}")
+                way_out = "; --text-field NAME says which" if document.reason == "no such field" else ""
+                complain(f"{document.document}: {document.message or document.reason}{way_out}")
                 yield document
                 continue
             own = replace(document, id=_new(document.id, path, seen))
