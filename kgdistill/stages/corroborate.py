@@ -30,6 +30,7 @@ class Corroborate(ShardStage, frozen=True, forbid_unknown_fields=True):
     trained on gold graphs. It tells which end is which; a small teacher's yes or no hardly does.
     """
 
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("readings",)
     gives: ClassVar[str] = "readings"
 

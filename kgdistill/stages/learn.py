@@ -127,7 +127,7 @@ class Train(CorpusStage, frozen=True, forbid_unknown_fields=True):
 class Extract(CorpusStage, frozen=True, forbid_unknown_fields=True):
     """The student reads new documents, or (without a path) those that the teacher read."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     needs: ClassVar[tuple[str, ...]] = ("readings", "student")
     gives: ClassVar[str] = "extractions"
 

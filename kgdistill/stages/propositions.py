@@ -38,6 +38,7 @@ class SegmentText(Propositions, ShardStage, frozen=True, forbid_unknown_fields=T
 class JudgePropositions(ShardStage, frozen=True, forbid_unknown_fields=True):
     """P(the text entails it) as a verdict on propositions, and on claims by the proposition that says them."""
 
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("readings",)
     gives: ClassVar[str] = "readings"
 
