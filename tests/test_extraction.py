@@ -38,6 +38,14 @@ def test_two_files_of_one_name_are_two_documents(tmp_path: Path) -> None:
     assert [d.id for d, _ in found] == ["x.txt", here[2], f"{here[2]} (2)"]
 
 
+def test_rows_and_globs_keep_their_ids_where_names_meet(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.jsonl").write_text(json.dumps({"text": ADA}) + "\n")
+    found, _ = read(str(tmp_path / "a/x.jsonl"), str(tmp_path / "b/*.jsonl"))
+    assert [d.id for d, _ in found] == ["x.jsonl#0", str(tmp_path / "b/x.jsonl#0")]
+
+
 def test_a_wrong_path_is_told_before_anything_is_read(tmp_path: Path) -> None:
     [good] = files(tmp_path, x_txt=ADA)
     with pytest.raises(SourceError, match="does not exist"):
@@ -103,6 +111,7 @@ def test_lines_of_json_are_utf8_on_any_terminal(tmp_path: Path) -> None:
         {"text": ADA, "min_score": float("nan")},
         {"text": ADA, "relations": "born in"},
         {"text": ADA, "relations": []},
+        {"text": ADA, "relations": [1]},
     ],
 )
 def test_what_is_no_text_or_setting_is_refused_with_a_word(arguments: dict[str, object]) -> None:

@@ -194,4 +194,4 @@ def test_what_counts_less_fades_out() -> None:
     assert shares(5) == [1.0, 0.75, 0.5, 0.25, 0.0]
     assert shares(1) == [1.0]
     pairs = [pair(1), replace(pair(2), weight=0.5)]
-    assert [expected(pairs, share) for share in (1.0, 0.0)] == [1.5, 1.0]
+    assert [expected(pairs, [1, 3], share) for share in (1.0, 0.0)] == [2.5, 1.0]

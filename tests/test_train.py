@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
+from msgspec.structs import replace
 from spacy.tokens import Doc
 from students import pair, tiny_encoder
 
@@ -99,6 +100,12 @@ def test_a_folder_without_a_student_is_a_clear_mistake(tmp_path: Path) -> None:
     (tmp_path / "kgdistill_student.json").write_text("[")
     with pytest.raises(ModelError, match="damaged"):
         Extractor.from_pretrained(tmp_path)
+
+
+def test_no_document_is_on_both_sides() -> None:
+    pairs = [replace(pair(i), id=f"{i}+{part}") for i in range(20) for part in range(3)]
+    learnt, validation, _ = splits(pairs)
+    assert len(validation) == 6 and not {p.document for p in learnt} & {p.document for p in validation}
 
 
 def test_splits_hold_documents_out_where_none_are_given() -> None:

@@ -17,6 +17,7 @@ from kgdistill.errors import ModelError, UserError
 from kgdistill.records import Document, Extraction, Fact
 from kgdistill.text.markdown import unmarked
 
+_MARKS = "*_`~[]"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -54,24 +55,26 @@ class Extractor:
             raise UserError(f"a text is a str, not {type(text).__name__}: decode it, or read the file first")
         if min_score is not None and not 0 <= min_score <= 1:
             raise UserError(f"min_score is from 0 to 1, not {min_score}")
-        if isinstance(relations, str) or (relations is not None and not relations):
+        names = None if relations is None or isinstance(relations, str) else list(relations)
+        if relations is not None and not (names and all(isinstance(name, str) for name in names)):
             raise UserError(f"relations are a list of names such as ['born in'], not {relations!r}")
-        return self.student.extract(_SURROGATE.sub("\ufffd", text), min_score, relations, id=id)
+        text, *names = (_SURROGATE.sub("\ufffd", part) for part in (text, *(names or ())))
+        return self.student.extract(text, min_score, names or None, id=id)
 
     def read(self, document: Document, min_score: float | None = None) -> Extraction:
         """Entities and facts of a document; Markdown is read without its marks, at the offsets that it has."""
-        if not document.source.partition("#")[0].lower().endswith((".md", ".markdown")):
+        if not document.source.lower().endswith((".md", ".markdown")):
             return self.extract(document.text, min_score, id=document.id)
         found = self.extract(unmarked(document.text), min_score, id=document.id)
         return replace(found, facts=tuple(_with_marks(fact, document.text) for fact in found.facts))
 
 
 def _with_marks(fact: Fact, text: str) -> Fact:
-    """The fact with the marks that its sentence begins and ends with in `text`."""
+    """The fact with the marks that its sentence begins and ends with in `text`, and with where its last link leads."""
     start, end = fact.start, fact.end
-    while start > 0 and not text[start - 1].isspace():
+    while start > 0 and text[start - 1] in _MARKS:
         start -= 1
-    while start >= 0 and end < len(text) and not text[end].isspace():
+    while start >= 0 and end < len(text) and text[end] in _MARKS:
         end += 1
     return replace(fact, start=start, end=end)
 

@@ -14,7 +14,9 @@ _PLAIN = frozenset({"the", "a", "an"})
 
 
 def word_f1(one: str, other: str) -> float:
-    """F1 of the words two names share (case and articles aside)."""
+    """F1 of the words two names share (case and articles aside); 1 for two that are the same, as "A" and "$" may be."""
+    if one.casefold() == other.casefold():
+        return 1.0
     a, b = (Counter(w for w in _WORD.findall(s.casefold()) if w not in _PLAIN) for s in (one, other))
     shared = sum((a & b).values())
     return 2 * shared / (sum(a.values()) + sum(b.values())) if shared else 0.0

@@ -143,7 +143,7 @@ def swap(document: SeedDocument, pool: NamePool, chance: random.Random) -> SeedD
 
 def other_number(digits: str, chance: random.Random) -> str:
     """Another number of as many digits; years stay years, days and months stay small."""
-    value = int(digits)
+    value = int(digits) if len(digits) <= 4 else 0
     if len(digits) == 4 and 1000 <= value <= 2100:
         return str(chance.randint(1400, 2025))
     if len(digits) <= 2 and 0 < value <= 31:

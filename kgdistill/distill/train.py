@@ -19,6 +19,7 @@ from kgdistill.distill.students.generative import GenerativeStudent
 from kgdistill.distill.students.span import SpanStudent
 from kgdistill.errors import SourceError
 from kgdistill.records import Extraction, Pair, content_id
+from kgdistill.storage.shards import write_bytes
 
 METRICS = "metrics.json"
 
@@ -35,8 +36,8 @@ def train(pairs: Iterable[Pair], settings: Settings, folder: Path, learnt_from: 
     pairs = list(pairs)
     key = content_id(msgspec.json.encode(settings), *(msgspec.json.encode(pair) for pair in pairs))
     done = folder / METRICS
-    if done.exists() and (figures := msgspec.json.decode(done.read_bytes())).get("key") == key:
-        return dict(figures)
+    if (ready := _figures(done)).get("key") == key:
+        return ready
     learnt, validation, test = splits(pairs)
     checkpoints = folder / "checkpoints" / key
     student = _new(settings, learnt)
@@ -54,9 +55,17 @@ def train(pairs: Iterable[Pair], settings: Settings, folder: Path, learnt_from: 
         figures["test"] = evaluate(student, test)
     student.save_pretrained(folder)
     (folder / "README.md").write_text(model_card(figures), encoding="utf-8")
-    done.write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
+    write_bytes(done, msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return figures
+
+
+def _figures(done: Path) -> dict[str, Any]:
+    """What a finished training has written, or nothing."""
+    try:
+        return dict(msgspec.json.decode(done.read_bytes()))
+    except (OSError, msgspec.DecodeError):
+        return {}
 
 
 def splits(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair], list[Pair]]:
@@ -65,10 +74,10 @@ def splits(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair], list[Pair]]:
     validation = [pair for pair in pairs if pair.split == "validation"]
     test = [pair for pair in pairs if pair.split == "test"]
     if not validation and len(learnt) > 1:
-        order = sorted(learnt, key=lambda pair: content_id("held out", pair.document))
-        held = {pair.id for pair in order[: max(1, len(order) // 10)]}
-        validation = [pair for pair in learnt if pair.id in held]
-        learnt = [pair for pair in learnt if pair.id not in held]
+        documents = sorted({pair.document for pair in learnt}, key=lambda document: content_id("held out", document))
+        held = set(documents[: max(1, len(documents) // 10)]) if len(documents) > 1 else set()
+        validation = [pair for pair in learnt if pair.document in held]
+        learnt = [pair for pair in learnt if pair.document not in held]
     if not learnt:
         raise SourceError("no training pairs with facts: more documents are needed, or lower thresholds")
     return learnt, validation or learnt, test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
@@ -36,7 +37,7 @@ from kgdistill.records import (
     Verdict,
     content_id,
 )
-from kgdistill.storage.sources import read_documents
+from kgdistill.storage.sources import read_documents, root_of
 from kgdistill.text.language import foreign
 
 BASE = "https://w3id.org/kgdistill/extract/"
@@ -86,11 +87,11 @@ def _standard_input() -> Iterator[Document | Failure]:
 
 
 def _new(id_: str, path: str, seen: set[str]) -> str:
-    """An id for a document of `path` that no other has: with the path where two paths have a file of one name."""
-    for name in (id_, Path(path, "" if Path(path).name == id_ else id_).as_posix()):
-        if name not in seen:
-            break
-    else:
+    """An id for a document of `path` that no other has: with its folder where two paths have a file of one name."""
+    name = id_
+    if name in seen and path != "-":
+        name = os.fsencode((root_of(path) / id_).as_posix()).decode("utf-8", "replace")
+    if name in seen:
         name = next(f"{name} ({number})" for number in count(2) if f"{name} ({number})" not in seen)
     seen.add(name)
     return name

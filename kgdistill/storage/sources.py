@@ -71,6 +71,11 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
     return total.hexdigest()
 
 
+def root_of(path: str | os.PathLike[str]) -> Path:
+    """The folder that ids of the documents of `path` are relative to. Raises SourceError where nothing is there."""
+    return _entries(path)[0]
+
+
 def _entries(path: str | os.PathLike[str]) -> tuple[Path, Iterator[Path]]:
     """The folder that ids are relative to, and the files and saved datasets, sorted, hidden ones left out."""
     text = os.path.expanduser(os.fspath(path))  # noqa: PTH111 - a glob is no path

@@ -12,6 +12,7 @@ import msgspec
 import torch
 from msgspec import Struct
 from msgspec.structs import replace
+from safetensors import SafetensorError
 
 from kgdistill.distill.relations import name_for
 from kgdistill.distill.settings import SpanSettings
@@ -78,13 +79,15 @@ class SpanStudent:
             # Dropping attention weights costs a fifth of the time on a CPU; hidden states are dropped all the same.
             shape.attention_probs_dropout_prob = 0.0
             encoder = AutoModel.from_pretrained(
-                settings.encoder, config=shape, add_pooling_layer=False, local_files_only=True
+                settings.encoder, config=shape, add_pooling_layer=False, local_files_only=True, dtype=torch.float32
             )
             with TemporaryDirectory() as folder:
                 AutoTokenizer.from_pretrained(settings.encoder, local_files_only=True).save_pretrained(folder)
                 pieces = WordPieces.from_pretrained(Path(folder))
         except (OSError, ValueError) as error:
             raise ModelError(f"no encoder in {settings.encoder!r}: give a folder with model and tokenizer") from error
+        except TypeError as error:
+            raise ModelError(f"{settings.encoder!r} is no encoder like BERT, RoBERTa or MPNet: give one") from error
         torch.manual_seed(settings.seed)
         network = SpanNetwork(encoder, settings.width).to("cuda" if torch.cuda.is_available() else "cpu")
         vectors = tuple(embed_names(network, pieces, names) for names in (relations, types))
@@ -108,13 +111,15 @@ class SpanStudent:
 
     def fit(self, train: Sequence[Pair], validation: Sequence[Pair], folder: Path) -> dict[str, Any]:
         """Train, keep the weights best on `validation`, then calibrate there; see `span_training`."""
+        self._asked.cache_clear()
         return span_training.fit(self, train, validation, folder)
 
     def prepare(self, text: str) -> tuple[Words, tuple[Window, ...], tuple[Span, ...]]:
         """Words, windows and sentences of `text`."""
         sentences = sentence_spans(text)
         words = read_words(text, sentences, self.pieces)
-        return words, tuple(windows(words, _MOST, _SHARED)), sentences
+        room = int(getattr(self.network.encoder.config, "max_position_embeddings", 512)) - 4
+        return words, tuple(windows(words, min(_MOST, room), _SHARED)), sentences
 
     def extract(
         self, text: str, min_score: float | None = None, relations: Sequence[str] | None = None, *, id: str = ""
@@ -186,10 +191,11 @@ class SpanStudent:
             network = SpanNetwork(_encoder(folder), config.width)
             pieces = WordPieces.from_pretrained(folder)
             names = span_weights.load(network, folder)
-        except (OSError, ValueError, KeyError, msgspec.DecodeError, RuntimeError) as error:
+            vectors = names["relations"], names["types"]
+        except (OSError, ValueError, KeyError, msgspec.DecodeError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder} is no span student: {str(error).splitlines()[0]}") from error
         network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        return cls(network, pieces, config, (names["relations"], names["types"]))
+        return cls(network, pieces, config, vectors)
 
     def _embed_names(self, names: tuple[str, ...]) -> Names:
         return Names(names, embed_names(self.network, self.pieces, names).to(self.network.device))

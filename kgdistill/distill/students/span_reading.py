@@ -47,6 +47,8 @@ class Seen(Struct):
     entities: dict[str, tuple[str, str, float, set[Span]]]
     """Folded name: (name, type, best score, mentions)."""
     facts: list[Found]
+    named: dict[Span, str] = {}
+    """What each mention is called: by the first window that it is in, which has seen more of what stands before it."""
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
@@ -66,21 +68,19 @@ def read_window(
     if len(spans.first) == 0:
         return
     mentions = who_is_who(network, spans, words, window, text)
-    subjects, named = mentions.chosen, mentions.named
+    subjects = mentions.chosen
     both = torch.maximum(spans.object, spans.mention)
     objects = best(both, CANDIDATES[1])
     if len(subjects) == 0 or len(objects) == 0:
         return
     place = _places(words, window, spans.first, spans.last)
+    names = [seen.named.get(place[span], mentions.name(i)) for i, span in enumerate(subjects.tolist())]
     _entities(network, spans, mentions, [place[i] for i in subjects.tolist()], types, seen)
-    # A pair is no surer than its ends and their names: this sorts out near-misses of a name ("Ada Byron wrote"), and
-    # what cannot reach `least` whatever the pair says needs no scoring.
     numbers = {span: i for i, span in enumerate(subjects.tolist())}
     # The mention that each object is; -1 where it is a literal.
     mention = [numbers[o] if o in numbers and mentions.sure[numbers[o]] >= 0.5 else -1 for o in objects.tolist()]
-    called = torch.cat([named, named.new_ones(1)])[mention]
-    ends = (spans.mention[subjects].sigmoid()[:, None] * both[objects].sigmoid()[None]).sqrt()
-    ends = ends * named[:, None] * called[None]
+    ends = _sure_ends(spans, mentions, both[objects], mention)
+    # What cannot reach `least` whatever the pair says needs no scoring.
     able = (ends >= least) & (subjects[:, None] != objects[None])
     rows, columns = able.nonzero(as_tuple=True)
     logits, vectors = network.pairs(passage, spans, subjects, objects, rows, columns)
@@ -93,13 +93,23 @@ def read_window(
     manner = (logits[good, 1:] > 0).tolist()
     texts = span_texts(words, window, spans.places(objects), text)
     for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        subject, object_ = mentions.name(i), mentions.name(mention[j]) if mention[j] >= 0 else texts[j]
+        subject, object_ = names[i], names[mention[j]] if mention[j] >= 0 else texts[j]
         if subject.casefold() == object_.casefold() or object_.lower() in PRONOUNS or subject.lower() in PRONOUNS:
             continue
         spot = place[int(subjects[i])], place[int(objects[j])]
         seen.facts.append(
             Found(scores[k], subject, object_, *spot, mention[j] >= 0, relations.names[given[k]], *manner[k])
         )
+
+
+def _sure_ends(spans: Spans, mentions: Mentions, objects: Tensor, mention: Sequence[int]) -> Tensor:
+    """(subjects, objects): how sure both ends are, and that they have their names; `mention` is each object's or -1.
+
+    A pair is no surer than that: it sorts out near-misses of a name ("Ada Byron wrote").
+    """
+    called = torch.cat([mentions.named, mentions.named.new_ones(1)])[mention]
+    ends = (spans.mention[mentions.chosen].sigmoid()[:, None] * objects.sigmoid()[None]).sqrt()
+    return ends * mentions.named[:, None] * called[None]
 
 
 def _places(words: Words, window: Window, first: Tensor, last: Tensor) -> list[Span]:
@@ -122,7 +132,7 @@ def _entities(
             and not (p.start <= places[i].start and places[i].end <= p.end)
             for p in taken
         )
-        if sure[i] < 0.5 or crossing or name.lower() in PRONOUNS:
+        if sure[i] < 0.5 or crossing or name.lower() in PRONOUNS or seen.named.setdefault(places[i], name) != name:
             continue
         taken.append(places[i])
         key = name.casefold()

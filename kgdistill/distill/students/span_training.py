@@ -42,7 +42,8 @@ def fit(student: SpanStudent, train: Sequence[Pair], validation: Sequence[Pair],
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings, network = student.settings, student.network
-    steps = sum(-(-round(expected(train, share)) // settings.batch) for share in shares(settings.epochs))
+    parts = [len(student.prepare(pair.text)[1]) for pair in train]
+    steps = sum(-(-round(expected(train, parts, share)) // settings.batch) for share in shares(settings.epochs))
     optimizer, schedule = _optimizer(student, steps)
     progress = _resume(folder, network, optimizer, schedule)
     variation = Variation(train)
@@ -71,9 +72,9 @@ def shares(epochs: int) -> list[float]:
     return [1 - epoch / max(1, epochs - 1) for epoch in range(epochs)]
 
 
-def expected(pairs: Sequence[Pair], share: float) -> float:
-    """How many pairs an epoch sees on average."""
-    return sum(1.0 if pair.weight >= 1 else pair.weight * share for pair in pairs)
+def expected(pairs: Sequence[Pair], parts: Sequence[int], share: float) -> float:
+    """How many windows an epoch sees on average; `parts` are those of each pair."""
+    return sum(n if pair.weight >= 1 else n * pair.weight * share for pair, n in zip(pairs, parts, strict=True))
 
 
 def _optimizer(student: SpanStudent, steps: int) -> tuple[torch.optim.Optimizer, Any]:
@@ -242,4 +243,6 @@ def _resume(folder: Path, network: Any, optimizer: Any, schedule: Any) -> Progre
     whole = optimizer.state_dict()
     optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
     schedule.load_state_dict({**schedule.state_dict(), "last_epoch": progress.steps})
+    for group, rate, share in zip(optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
+        group["lr"] = rate * share(progress.steps)  # else the first step has the rate of the very first one
     return progress

@@ -71,10 +71,10 @@ def _spelt(asked: Sequence[Asked], words: Words, text: str) -> dict[str, set[Wor
     """Where the names of the claims stand in a text, by their normal form."""
     starts = {span.start: place for place, span in enumerate(words.spans)}
     ends = {span.end: place for place, span in enumerate(words.spans)}
-    names = {normal(name): name for claim in asked for name in (claim.subject, claim.object)}
+    # By the normal form alone: how one claim spells a name must not change what is found for another.
+    keys = {normal(name) for claim in asked for name in (claim.subject, claim.object)}
     return {
-        key: {found for span in find_all(name, text) if (found := word_span(words, span, starts, ends))}
-        for key, name in names.items()
+        key: {found for span in find_all(key, text) if (found := word_span(words, span, starts, ends))} for key in keys
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -128,14 +129,20 @@ def _part_ends(text: str) -> list[int]:
 
 
 def windows(words: Words, most: int, overlap: int) -> Iterator[Window]:
-    """Windows of at most `most` word pieces that cover all words; neighbours share about `overlap` pieces."""
+    """Windows of at most `most` word pieces that cover all words; neighbours share about `overlap` pieces.
+
+    They begin and end with sentences wherever that leaves half of a window: of a torn one the ends would be read.
+    """
     lengths = [len(pieces) for pieces in words.pieces]
+    begins = [place for place, (a, b) in enumerate(pairwise(words.sentence), 1) if a != b]
     start = 0
     while start < len(lengths):
         end, room = start, most
         while end < len(lengths) and lengths[end] <= room:
             room -= lengths[end]
             end += 1
+        if end < len(lengths) and (last := bisect_right(begins, end)) and begins[last - 1] > (start + end) // 2:
+            end = begins[last - 1]
         yield Window(start, end)
         if end == len(lengths):
             return
@@ -143,7 +150,9 @@ def windows(words: Words, most: int, overlap: int) -> Iterator[Window]:
         while back - 1 > start and shared + lengths[back - 1] <= overlap:
             back -= 1
             shared += lengths[back]
-        start = back
+        near = bisect_left(begins, back)
+        fit = [place for place in begins[max(0, near - 1) : near + 1] if start < place < end]
+        start = fit[-1] if fit else back
 
 
 def word_span(words: Words, span: Span, starts: dict[int, int], ends: dict[int, int]) -> tuple[int, int] | None:
