@@ -153,6 +153,8 @@ def _quote(text: str, fact: Fact) -> str:
         start = space  # no word is cut
     if fact.end - end < 4:
         end = fact.end
+    elif (space := text.rfind(" ", where.end, end + 1)) >= 0:
+        end = space
     inside = " ".join(text[start:end].split()) if fact.start >= 0 else ""
     return f"{'… ' if start > fact.start else ''}{inside}{' …' if end < fact.end else ''}"
 
