@@ -125,6 +125,7 @@ def test_no_span_ends_inside_of_what_is_one_thing(whole: str) -> None:
 def test_marks_and_invisible_characters_tear_no_word() -> None:
     assert opened("Zoe\u0308 left R\xadome\u200b \ufeffnow") == opened("Zoe\u0308 left Rome now")
     assert opened("\u0301 \ufeff\u200b") == []
+    assert plain("می\u200cخواهم\u200f") == "می\u200cخواهم", "a joiner is spelling"
 
 
 def test_a_span_may_cross_a_wrapped_line_but_not_a_short_one() -> None:
@@ -300,7 +301,9 @@ def test_an_encoder_with_few_positions_gets_short_windows(tmp_path: Path) -> Non
     shape = BertConfig(**{**config, "max_position_embeddings": 64})
     BertModel(shape, add_pooling_layer=False).save_pretrained(tmp_path)
     short = SpanStudent.start(SpanSettings(encoder=str(tmp_path), width=32), ["born in"], ["person"])
-    short.extract(" ".join(pair(i).text for i in range(20)), 0.0)
+    short.save_pretrained(tmp_path / "saved")
+    for student in (short, SpanStudent.from_pretrained(tmp_path / "saved")):
+        student.extract(" ".join(pair(i).text for i in range(20)), 0.0)
 
 
 def test_a_wrong_folder_is_a_clear_mistake(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Extractor:
 
 
 def _with_marks(fact: Fact, text: str) -> Fact:
-    """The fact with the marks that its sentence begins and ends with in `text`, and with where its last link leads."""
+    """The fact with the marks that its sentence begins and ends with in `text`."""
     start, end = fact.start, fact.end
     while start > 0 and text[start - 1] in _MARKS:
         start -= 1

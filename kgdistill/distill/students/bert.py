@@ -28,6 +28,10 @@ class Shape(Struct, frozen=True):
     dropout: float
     whole: dict[str, Any]
 
+    @property
+    def max_position_embeddings(self) -> int:
+        return self.positions
+
     def to_json_file(self, path: Path) -> None:
         path.write_text(json.dumps(self.whole, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -15,7 +15,7 @@ from kgdistill.records import Span
 # Marks belong to the letter before them; what cannot be seen (a soft hyphen, a byte order mark) is no word.
 _LETTER = r"[\w\p{No}]"
 _WORD = regex.compile(rf"(?!\p{{M}}){_LETTER}++(?:\p{{Cf}}++{_LETTER}++)*+|[^\w\s\p{{C}}]")
-_UNSEEN = regex.compile(r"\p{Cf}++")
+_UNSEEN = regex.compile(r"[\p{Cf}--[\u200c\u200d]]++", regex.V1)  # joiners are spelling, in Persian or Hindi
 _WHOLE = regex.compile(
     r"\d{1,3}(?:,\d{3})+(?:\.\d+)?+|\d++(?:[.:]\d++)++"  # 1,250.50 and 9:32
     r"|(?<![\w.~/@+-])(?:\w++://[^\s<>\"')\]]*[\w/]|[\w.+-]++@\w[\w-]*+(?:\.\w[\w-]*+)++"  # addresses
