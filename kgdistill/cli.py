@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,8 +140,7 @@ def extract(
     from kgdistill.engine.extraction import extract_documents, write_extractions
 
     found = extract_documents(path, student, min_score, _complain, text_field)
-    failed = write_extractions(found, format.value, sys.stdout)
-    if failed:
+    if write_extractions(found, format.value, sys.stdout):
         raise typer.Exit(FAILURES)
 
 
@@ -285,9 +285,9 @@ def _complain(line: str) -> None:
 
 def main() -> None:
     """The `kgdistill` command: errors become one line and an exit code."""
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    sys.exit(_guarded(arguments, debug))
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an old terminal lacks some letters: better a mark than no table
+    sys.exit(_guarded([argument for argument in sys.argv[1:] if argument != "--debug"], "--debug" in sys.argv))
 
 
 def _guarded(arguments: list[str], debug: bool) -> int:

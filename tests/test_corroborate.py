@@ -17,7 +17,7 @@ from kgdistill.distill.extractor import Extractor
 from kgdistill.distill.settings import SpanSettings
 from kgdistill.distill.students.span import SpanStudent
 from kgdistill.distill.students.span_scaling import fit_lines, neighbours
-from kgdistill.distill.students.span_weighing import Asked, Support, weigh
+from kgdistill.distill.students.span_weighing import Asked, Support, _spelt, weigh
 from kgdistill.engine.recipe import load
 from kgdistill.engine.runner import run
 from kgdistill.errors import ModelError, RecipeError
@@ -87,6 +87,14 @@ def test_a_pronoun_stands_for_its_name(shipped: SpanStudent) -> None:
 
 def test_names_are_found_whatever_their_case_and_article(shipped: SpanStudent) -> None:
     assert score(shipped, Asked("the marie curie", "born in", "WARSAW")) == pytest.approx(score(shipped, BORN))
+
+
+def test_how_one_claim_spells_a_name_changes_nothing_for_another(shipped: SpanStudent) -> None:
+    text = "The committee met in Oslo. Later that year Ada led a committee."
+    asked = [Asked("Ada", "leader of", "committee"), Asked("the committee", "located in", "Oslo")]
+    words = shipped.prepare(text)[0]
+    alone, together = (_spelt(claims, words, text)["committee"] for claims in (asked[:1], asked))
+    assert len(alone) == 2 and together == alone
 
 
 def test_ends_that_the_text_does_not_name_have_no_support(shipped: SpanStudent) -> None:

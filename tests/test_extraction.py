@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,6 +102,14 @@ def test_lines_of_json_are_utf8_on_any_terminal(tmp_path: Path) -> None:
         extract_documents(files(tmp_path, x_txt="Jiří Novák was born in Brno."), "", None, print), "jsonl", terminal
     )
     assert json.loads(raw.getvalue().decode("utf-8"))["id"] == "x.txt"
+
+
+def test_a_terminal_that_lacks_letters_gets_marks_in_their_place(tmp_path: Path) -> None:
+    names = files(tmp_path, x_txt="Jiří Novák was born in Brno.")
+    command = [sys.executable, "-m", "kgdistill.cli", "extract", *names, "--format", "table"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, capture_output=True, env=environment, timeout=120, check=True)
+    assert b"Ji?? Nov?k" in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,13 @@ def test_a_folder_without_a_student_is_a_clear_mistake(tmp_path: Path) -> None:
         Extractor.from_pretrained(tmp_path)
 
 
+def test_half_written_metrics_are_no_finished_training(tmp_path: Path) -> None:
+    plan = SpanSettings(encoder=str(tiny_encoder(tmp_path / "encoder")), epochs=1, batch=2, width=32)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/metrics.json").write_text('{"key": "')
+    assert train([pair(i) for i in range(4)], plan, tmp_path / "out")["epochs"] == 1
+
+
 def test_no_document_is_on_both_sides() -> None:
     pairs = [replace(pair(i), id=f"{i}+{part}") for i in range(20) for part in range(3)]
     learnt, validation, _ = splits(pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,16 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from kgdistill.distill.student import FILE, Student, student_folder
+from kgdistill.distill.student import FILE, Student, find_student
 from kgdistill.distill.students.generative import GenerativeStudent
 from kgdistill.distill.students.span import SpanStudent
 from kgdistill.errors import ModelError, UserError
 from kgdistill.records import Document, Extraction, Fact
+from kgdistill.storage.formats import MARKDOWN
 from kgdistill.text.markdown import unmarked
+from kgdistill.text.surrogates import scrub
 
 _MARKS = "*_`~[]"
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Extractor:
@@ -30,9 +30,7 @@ class Extractor:
     @classmethod
     def from_pretrained(cls, path: str | Path = "") -> Extractor:
         """The student in folder `path`, or the one that ships (also by its name). ModelError where there is none."""
-        folder = student_folder(path)
-        if not (folder / FILE).is_file():
-            raise ModelError(f"{folder} holds no student ({FILE} is missing): give the folder that training saved")
+        folder = find_student(path)
         try:
             family = msgspec.json.decode((folder / FILE).read_bytes())["family"]
         except (msgspec.DecodeError, KeyError, TypeError) as error:
@@ -58,12 +56,12 @@ class Extractor:
         names = None if relations is None or isinstance(relations, str) else list(relations)
         if relations is not None and not (names and all(isinstance(name, str) for name in names)):
             raise UserError(f"relations are a list of names such as ['born in'], not {relations!r}")
-        text, *names = (_SURROGATE.sub("\ufffd", part) for part in (text, *(names or ())))
+        text, *names = map(scrub, (text, *(names or ())))
         return self.student.extract(text, min_score, names or None, id=id)
 
     def read(self, document: Document, min_score: float | None = None) -> Extraction:
         """Entities and facts of a document; Markdown is read without its marks, at the offsets that it has."""
-        if not document.source.lower().endswith((".md", ".markdown")):
+        if not document.source.lower().endswith(MARKDOWN):
             return self.extract(document.text, min_score, id=document.id)
         found = self.extract(unmarked(document.text), min_score, id=document.id)
         return replace(found, facts=tuple(_with_marks(fact, document.text) for fact in found.facts))

@@ -17,7 +17,7 @@ class Learning(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unkno
     epochs: Count
     """Most passes over the training documents."""
     batch: Count = 4
-    """Documents per step."""
+    """Documents per step; of a span student windows of documents."""
     learning_rate: Rate
     warmup: Share
     """Share of the steps over which the rate rises."""

@@ -8,8 +8,7 @@ import msgspec
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from kgdistill.distill.student import FILE, student_folder
-from kgdistill.errors import ModelError
+from kgdistill.distill.student import find_student
 from kgdistill.records import Extraction, Fact
 
 if TYPE_CHECKING:
@@ -40,9 +39,7 @@ class Facts:
 
     def __init__(self, path: str, min_score: float | None) -> None:
         """Raises ModelError where `path` holds no student."""
-        self._folder, self._min_score = student_folder(path), min_score
-        if not (self._folder / FILE).is_file():
-            raise ModelError(f"{path} holds no student ({FILE} is missing): give the folder that training saved")
+        self._folder, self._min_score = find_student(path), min_score
         self._extractor: Extractor | None = None
 
     def __call__(self, doc: Doc) -> Doc:

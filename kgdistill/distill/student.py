@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from kgdistill.errors import ModelError
 from kgdistill.records import Extraction, Pair
 
 FILE = "kgdistill_student.json"
@@ -19,6 +20,14 @@ SHIPPED = Path(__file__).resolve().parent.parent / "models" / "mini-extractor"
 def student_folder(name: str | Path) -> Path:
     """Folder of a student: that of the one that ships by its name or none, else the name is the folder."""
     return SHIPPED if str(name) in ("", EXTRACTOR) else Path(name)
+
+
+def find_student(name: str | Path) -> Path:
+    """`student_folder`, where a student is in it. Raises ModelError where there is none."""
+    folder = student_folder(name)
+    if not (folder / FILE).is_file():
+        raise ModelError(f"{folder} holds no student ({FILE} is missing): give the folder that training saved")
+    return folder
 
 
 class Student(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import traceback
 from typing import Any
@@ -16,8 +15,6 @@ INTERRUPTED = 130
 
 def guarded(app: typer.Typer, arguments: list[str], debug: bool) -> int:
     """Run a command; returns its exit code. `debug` shows the traceback of what went wrong too."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # an old terminal lacks some letters: better a mark than no table
     try:
         code: Any = app(arguments, standalone_mode=False)
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kgdistill.distill.extractor import Extractor, to_json
-from kgdistill.distill.student import EXTRACTOR
+from kgdistill.distill.student import SHIPPED, student_folder
 from kgdistill.errors import SourceError
 from kgdistill.graph.terms import prefixes
 from kgdistill.graph.vocabulary import quads
@@ -70,8 +70,8 @@ def extract_documents(
                 complain(f"{document.document}: {document.message or document.reason}{way_out}")
                 yield document
                 continue
-            own = replace(document, id=_new(document.id, path, seen))
-            if student in ("", EXTRACTOR) and (language := foreign(own.text)):
+            own = replace(document, id=_distinct_id(document.id, path, seen))
+            if student_folder(student) == SHIPPED and (language := foreign(own.text)):
                 complain(f"{own.id}: seems to be in another language ({language}); this student reads English only")
             yield own, extractor.read(own, min_score)
     if not seen:
@@ -86,7 +86,7 @@ def _standard_input() -> Iterator[Document | Failure]:
         yield from read_documents(file)
 
 
-def _new(id_: str, path: str, seen: set[str]) -> str:
+def _distinct_id(id_: str, path: str, seen: set[str]) -> str:
     """An id for a document of `path` that no other has: with its folder where two paths have a file of one name."""
     name = id_
     if name in seen and path != "-":

@@ -9,7 +9,6 @@ from msgspec import Struct
 from pyoxigraph import Literal, NamedNode, Quad
 
 from kgdistill.graph import iri
-from kgdistill.graph.literals import scrub
 from kgdistill.graph.terms import (
     ALTERNATIVE,
     CONCEPT,
@@ -21,6 +20,7 @@ from kgdistill.graph.terms import (
     node,
 )
 from kgdistill.records import Merge, Proposition, Reading, Triple
+from kgdistill.text.surrogates import scrub
 
 
 class Renaming(Struct, frozen=True):

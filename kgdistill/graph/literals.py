@@ -8,6 +8,8 @@ from datetime import date
 
 from pyoxigraph import Literal, NamedNode
 
+from kgdistill.text.surrogates import scrub
+
 _XSD = "http://www.w3.org/2001/XMLSchema#"
 INTEGER, DECIMAL, DATE, YEAR = (NamedNode(_XSD + name) for name in ("integer", "decimal", "date", "gYear"))
 
@@ -24,12 +26,6 @@ _TIMELY = re.compile(
     r"published|introduced|launched|completed|discovered|invented|when)\b",
     re.IGNORECASE,
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def scrub(text: str) -> str:
-    """`text` with each lone surrogate as U+FFFD: RDF and Parquet hold Unicode only. Lengths and offsets stay."""
-    return _SURROGATE.sub("\ufffd", text)
 
 
 def text_digest(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kgdistill.graph.labels import Renaming
-from kgdistill.graph.literals import scrub, text_digest
+from kgdistill.graph.literals import text_digest
 from kgdistill.records import (
     Claim,
     Comparative,
@@ -24,6 +24,7 @@ from kgdistill.records import (
     Utterance,
 )
 from kgdistill.storage.shards import disk_errors
+from kgdistill.text.surrogates import scrub
 
 ROWS = 20_000
 """Rows in a row group: what is held in memory at once."""

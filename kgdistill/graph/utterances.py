@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pyoxigraph import Literal, NamedNode, Quad
 
 from kgdistill.graph import iri
-from kgdistill.graph.literals import scrub
 from kgdistill.graph.terms import (
     AGENT,
     ASSOCIATED,
@@ -22,6 +21,7 @@ from kgdistill.graph.terms import (
     own,
 )
 from kgdistill.records import Claim, EventSeed, PairSeed, Reading, Utterance
+from kgdistill.text.surrogates import scrub
 
 
 def seed_properties(reading: Reading, base: str) -> Pairs:

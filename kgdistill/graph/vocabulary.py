@@ -19,7 +19,7 @@ from pyoxigraph import Literal, NamedNode, Quad
 
 from kgdistill.graph import iri
 from kgdistill.graph.labels import Renaming, names
-from kgdistill.graph.literals import literal, scrub, text_digest
+from kgdistill.graph.literals import literal, text_digest
 from kgdistill.graph.terms import (
     ACTIVITY,
     AGENT,
@@ -51,6 +51,7 @@ from kgdistill.graph.terms import (
 )
 from kgdistill.graph.utterances import prompts, seed_properties, utterances
 from kgdistill.records import Claim, Comparative, Merge, Proposition, Reading, Span, Triple, Verdict
+from kgdistill.text.surrogates import scrub
 
 __all__ = [
     "ALTERNATIVE", "DERIVED", "GENERATED", "KGD", "PREFERRED", "RDFS_LABEL", "RDF_OBJECT", "RDF_STATEMENT", "TYPE",

@@ -13,7 +13,6 @@ from kgdistill.contracts import Encoder
 from kgdistill.encoders.minilm import MiniLM, SentenceTransformer
 from kgdistill.errors import RunFolderError, UserError
 from kgdistill.graph import iri
-from kgdistill.graph.literals import scrub
 from kgdistill.graph.store import About, KnowledgeGraph, store_folder
 from kgdistill.graph.views import rows
 from kgdistill.query.evidence import CLAIM_COLUMNS, ENTITY_COLUMNS, Passage, Row
@@ -24,6 +23,7 @@ from kgdistill.query.rerank import relevance
 from kgdistill.records import Reading, content_id
 from kgdistill.storage.artifact import Artifact, run_state
 from kgdistill.text.overlap import words
+from kgdistill.text.surrogates import scrub
 
 __all__ = ["METHODS", "Searcher", "open_retriever"]
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from kgdistill.storage.pages import readable
 
+MARKDOWN = (".md", ".markdown")
 _BLOCK = 1 << 20
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _BOMS = (
@@ -276,8 +277,7 @@ def _passage(row: Any, number: int, fields: Fields) -> Passage:
 READERS: dict[str, Reader] = {
     ".txt": read_plain,
     ".text": read_plain,
-    ".md": read_plain,
-    ".markdown": read_plain,
+    **dict.fromkeys(MARKDOWN, read_plain),
     ".html": read_html,
     ".htm": read_html,
     ".pdf": read_pdf,

@@ -120,7 +120,7 @@ def _joined(text: str, spans: Sequence[Span]) -> list[bool]:
 
 def _part_ends(text: str) -> list[int]:
     """Where short lines and the cells of tables end, and the text."""
-    ends, place = [found.end() for found in regex.finditer(r"\|", text)], 0
+    ends, place = [place for place, mark in enumerate(text, 1) if mark == "|"], 0
     for line in text.splitlines(keepends=True):
         place += len(line)
         if len(line.strip()) < _SHORT_LINE:
