@@ -28,7 +28,6 @@ from kgdistill.text.surrogates import scrub
 
 ROWS = 20_000
 """Rows in a row group: what is held in memory at once."""
-
 Kind = str | dict[str, str]
 """What a column holds: one value (its type as Arrow names it), a list of "texts", or a list of records by field."""
 VERDICT: Kind = {"judge": "string", "score": "float64", "reason": "string"}
